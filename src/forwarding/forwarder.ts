@@ -1,0 +1,42 @@
+import type { PacketBatch } from '../wire/packet-batch.ts';
+import type { DecisionBatch } from './decision.ts';
+import type { Walk } from './walk.ts';
+import type { Span } from '../text/span.ts';
+
+/** Something unknown that made a decision undetermined. */
+export interface Unknown {
+  /** One sentence part: `net.ipv4.conf.eth1.rp_filter is not in the router's state`. */
+  readonly reason: string;
+  readonly origin?: Span;
+}
+
+/**
+ * A router in operation: its configuration and the state that packets make in it (connection entries). Packets are given in time
+ * order; each decision changes the state as the kernel's would.
+ */
+export interface Forwarder {
+  /** Names by interface index; indexes are those of {@link DecisionBatch.egress} and of `ingress`. */
+  readonly interfaceNames: readonly string[];
+  /** Grows; indexes stay. */
+  readonly unknowns: readonly Unknown[];
+  /** Statements that decide, for grouping; grows. */
+  readonly causes: readonly Span[];
+
+  /** −1 where the router has no such interface. */
+  interfaceIndex(name: string): number;
+  /** Whether the address (four words at offset in an array) is one of the router's own. */
+  isLocal(family: number, words: Uint32Array, offset: number): boolean;
+
+  /** Decides about the packet in a row that entered on an interface, writes row `into` of the decisions, updates the state. Never throws. */
+  decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void;
+  /** Takes the walk of the packet just decided again, recorded, with the state as it was before it; changes nothing. */
+  explainLast(): Walk;
+
+  /** A router of the same configuration without any connection entries. */
+  fresh(): Forwarder;
+}
+
+export interface ForwarderOptions {
+  /** Judge the bad-checksum bits of the batch as the kernel does. */
+  readonly verifyChecksums?: boolean;
+}

@@ -1,0 +1,105 @@
+import type { Family, IpAddress, Words } from '../net/ip-address.ts';
+import type { MaskedMark } from '../net/masked-mark.ts';
+import type { PortRange } from '../net/port-range.ts';
+import type { Span } from '../text/span.ts';
+
+export type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
+export type TableName = 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
+
+/** One iptables rule set: legacy and nft variants are separate and both run (linux-forwarding 8.14). */
+export interface Ruleset {
+  readonly family: Family;
+  readonly variant: 'legacy' | 'nft' | 'unspecified';
+  readonly tables: readonly Table[];
+}
+
+export interface Table {
+  readonly name: TableName;
+  readonly chains: readonly Chain[];
+  readonly origin?: Span;
+}
+
+export interface Chain {
+  /** Built-in chains bear a hook's name. */
+  readonly name: string;
+  /** Built-in chains only. */
+  readonly policy?: 'ACCEPT' | 'DROP';
+  readonly rules: readonly Rule[];
+  readonly origin?: Span;
+}
+
+/** One rule. `-s a,b` has been expanded into several by the parser, as iptables does when loading. */
+export interface Rule {
+  readonly matches: readonly Match[];
+  readonly target: Target;
+  readonly comment?: string;
+  readonly origin: Span;
+}
+
+/** Bits of {@link ConntrackStateMatch}. */
+export const CtState = { invalid: 1, new: 2, established: 4, related: 8, untracked: 16, snat: 32, dnat: 64 } as const;
+
+/** The conditions of a rule; all must hold. `negated` is `!` before the option. */
+export type Match =
+  | {
+      readonly kind: 'in-interface' | 'out-interface';
+      readonly name: string;
+      readonly prefix: boolean;
+      readonly negated: boolean;
+    }
+  /** Discontiguous masks are allowed. */
+  | {
+      readonly kind: 'source' | 'destination';
+      readonly address: Words;
+      readonly mask: Words;
+      readonly negated: boolean;
+    }
+  | { readonly kind: 'protocol'; readonly protocol: number; readonly negated: boolean }
+  /** `-f`: a later fragment. */
+  | { readonly kind: 'fragment'; readonly negated: boolean }
+  /** A bare `-m tcp`/`-m udp`, and implied by every port or flag option: fails on later fragments. */
+  | { readonly kind: 'transport-header'; readonly protocol: number }
+  | { readonly kind: 'source-port' | 'destination-port'; readonly range: PortRange; readonly negated: boolean }
+  | { readonly kind: 'tcp-flags'; readonly mask: number; readonly set: number; readonly negated: boolean }
+  | {
+      readonly kind: 'multiport';
+      readonly which: 'source' | 'destination' | 'either';
+      readonly ranges: readonly PortRange[];
+      readonly negated: boolean;
+    }
+  | { readonly kind: 'mark' | 'connmark'; readonly mark: MaskedMark; readonly negated: boolean }
+  /** `-m conntrack --ctstate`, `-m state --state`: bits of {@link CtState}. */
+  | { readonly kind: 'ctstate'; readonly states: number; readonly negated: boolean }
+  | { readonly kind: 'mac-source'; readonly mac: number; readonly negated: boolean }
+  /** Recognised by name, effect not modelled: unknown, never skipped. */
+  | { readonly kind: 'unmodelled'; readonly name: string; readonly text: string };
+
+export interface NatRange {
+  readonly first: IpAddress;
+  readonly last: IpAddress;
+}
+
+export type Target =
+  /** A rule without `-j`: it counts only. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'accept' | 'drop' | 'return' }
+  | { readonly kind: 'reject'; readonly with?: string }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+  /** nf = (nf & ~mask) ^ value; all MARK forms reduce to it (linux-forwarding 2.1). */
+  | { readonly kind: 'mark'; readonly value: number; readonly mask: number }
+  /** ct = (ct & ~mask) ^ value. */
+  | { readonly kind: 'connmark-set'; readonly value: number; readonly mask: number }
+  /** ct = (ct & ~ctmask) ^ (nf & nfmask). */
+  | { readonly kind: 'connmark-save'; readonly nfmask: number; readonly ctmask: number }
+  /** nf = (nf & ~nfmask) ^ (ct & ctmask). */
+  | { readonly kind: 'connmark-restore'; readonly nfmask: number; readonly ctmask: number }
+  | {
+      readonly kind: 'snat' | 'dnat';
+      readonly addresses?: NatRange;
+      readonly ports?: PortRange;
+      readonly flags: readonly string[];
+    }
+  | { readonly kind: 'masquerade'; readonly ports?: PortRange; readonly flags: readonly string[] }
+  /** Does not touch the path and evaluation goes on: LOG, TCPMSS, NFLOG, CLASSIFY … */
+  | { readonly kind: 'pass-through'; readonly name: string }
+  | { readonly kind: 'unmodelled'; readonly name: string; readonly text: string };
