@@ -51,4 +51,8 @@ export interface LinuxDevice {
   readonly runWideUnknowns: readonly RunWideUnknown[];
   /** RV301, RV302, RV303, RV304 and the like, in text order. */
   readonly problems: readonly Problem[];
+  /** Sentences about how the text was read that change no verdict, e.g. that a second command behind ` # ` was taken. */
+  readonly notices: readonly string[];
+  /** Lines of `conntrack -L`, as printed. */
+  readonly conntrackLines?: readonly Span[];
 }
