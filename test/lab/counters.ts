@@ -1,0 +1,142 @@
+/**
+ * Counters in the client's, SPS's and the server's namespaces: who sent how much, and what arrived by which way.
+ *
+ * A packet's TTL on arrival is its sender's initial TTL less the hops it took, so it tells the client's own packets from those
+ * that SPS made with the client's address. Payload bytes are counted beside packets because receive offload merges packets on the
+ * way: then only the bytes are conserved.
+ */
+import { run } from './command.ts';
+import type { Namespaces } from './namespaces.ts';
+import { HOSTS, type Role, SERVICE_PORT } from './topology.ts';
+
+/** The measuring points, in the order of the path. */
+export const POINTS = [
+  'clientSent',
+  'spsReceivedFromClient',
+  'spsReceivedFromHiddenClient',
+  'spsReceivedAgain',
+  'spsSentToClient',
+  'clientReceivedFromSps',
+  'clientReceivedDirectly',
+  'clientReceivedOtherwise',
+  'spsSentToServer',
+  'serverReceivedFromSps',
+  'serverReceivedDirectly',
+  'serverReceivedOtherwise',
+  'serverSent',
+  'spsReceivedFromServer',
+] as const;
+
+export type Point = (typeof POINTS)[number];
+export interface Count {
+  readonly packets: number;
+  readonly payload: number;
+}
+export type Counts = Readonly<Record<Point, Count>>;
+
+/** Which packets are counted where; the first that fits counts. */
+interface Rule {
+  readonly point: Point;
+  readonly hook: 'prerouting' | 'output';
+  readonly match: string;
+}
+
+const TO_SERVICE = `tcp dport ${SERVICE_PORT}`;
+const FROM_SERVICE = `tcp sport ${SERVICE_PORT}`;
+const arriving = (role: Role) => `ip ttl ${HOSTS[role].initialTtl - 1}`;
+
+const RULES: Readonly<Record<Role, readonly Rule[]>> = {
+  client: [
+    { point: 'clientSent', hook: 'output', match: TO_SERVICE },
+    { point: 'clientReceivedFromSps', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving('sps')}` },
+    { point: 'clientReceivedDirectly', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving('server')}` },
+    { point: 'clientReceivedOtherwise', hook: 'prerouting', match: FROM_SERVICE },
+  ],
+  sps: [
+    {
+      point: 'spsReceivedFromClient',
+      hook: 'prerouting',
+      match: `ip saddr ${HOSTS.client.address} ${TO_SERVICE} ${arriving('client')}`,
+    },
+    { point: 'spsReceivedFromHiddenClient', hook: 'prerouting', match: `${TO_SERVICE} ${arriving('client')}` },
+    { point: 'spsReceivedFromServer', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving('server')}` },
+    // What SPS sent itself, or forwarded before: it circles.
+    { point: 'spsReceivedAgain', hook: 'prerouting', match: `tcp dport ${SERVICE_PORT}` },
+    { point: 'spsReceivedAgain', hook: 'prerouting', match: `tcp sport ${SERVICE_PORT}` },
+    { point: 'spsSentToClient', hook: 'output', match: FROM_SERVICE },
+    { point: 'spsSentToServer', hook: 'output', match: TO_SERVICE },
+  ],
+  server: [
+    { point: 'serverReceivedFromSps', hook: 'prerouting', match: `${TO_SERVICE} ${arriving('sps')}` },
+    { point: 'serverReceivedDirectly', hook: 'prerouting', match: `${TO_SERVICE} ${arriving('client')}` },
+    { point: 'serverReceivedOtherwise', hook: 'prerouting', match: TO_SERVICE },
+    { point: 'serverSent', hook: 'output', match: FROM_SERVICE },
+  ],
+};
+
+const TABLE = 'measuring';
+const IPV4_HEADER_LENGTH = 20;
+/** Possible values of TCP's data offset, in words of four bytes. */
+const DATA_OFFSETS = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/** Installs the counters, before every other hook of the host. */
+export function installCounters(namespaces: Namespaces, role: Role): void {
+  run(namespaces.enter(role, ['nft', '-f', '-']), ruleset(RULES[role]));
+}
+
+/** Reads the counters of all three hosts. */
+export function readCounters(namespaces: Namespaces, roles: readonly Role[]): Counts {
+  const counts = Object.fromEntries(POINTS.map((point) => [point, { packets: 0, payload: 0 }])) as Record<Point, Count>;
+  for (const role of roles) {
+    const listing = JSON.parse(run(namespaces.enter(role, ['nft', '-j', 'list', 'counters', 'table', 'ip', TABLE])));
+    for (const { counter } of listing.nftables as readonly { counter?: Counter }[]) {
+      if (counter === undefined) continue;
+      const [point, words] = counter.name.split('_') as [Point, string];
+      const headers = IPV4_HEADER_LENGTH + 4 * Number(words);
+      const { packets, payload } = counts[point];
+      counts[point] = {
+        packets: packets + counter.packets,
+        payload: payload + counter.bytes - headers * counter.packets,
+      };
+    }
+  }
+  return counts;
+}
+
+/** What was counted between two readings. */
+export function difference(before: Counts, after: Counts): Counts {
+  const entries = POINTS.map((point) => [
+    point,
+    {
+      packets: after[point].packets - before[point].packets,
+      payload: after[point].payload - before[point].payload,
+    },
+  ]);
+  return Object.fromEntries(entries) as Counts;
+}
+
+interface Counter {
+  readonly name: string;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+function ruleset(rules: readonly Rule[]): string {
+  const points = [...new Set(rules.map((rule) => rule.point))];
+  const lines = [`table ip ${TABLE} {`];
+  for (const point of points) {
+    for (const words of DATA_OFFSETS) lines.push(`counter ${point}_${words} { }`);
+    lines.push(`chain ${point} {`);
+    for (const words of DATA_OFFSETS) lines.push(`tcp doff ${words} counter name "${point}_${words}" accept`);
+    lines.push('}');
+  }
+  for (const hook of ['prerouting', 'output'] as const) {
+    lines.push(`chain ${hook} {`, `type filter hook ${hook} priority -450; policy accept;`);
+    for (const rule of rules.filter((candidate) => candidate.hook === hook)) {
+      // `goto`: a packet is counted at one point only.
+      lines.push(`${rule.match} goto ${rule.point}`);
+    }
+    lines.push('}');
+  }
+  return [...lines, '}', ''].join('\n');
+}

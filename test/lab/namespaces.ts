@@ -1,0 +1,159 @@
+/** The lab's network namespaces: making, wiring, entering and removing them. */
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { attempt, run } from './command.ts';
+import { BYSTANDER, HOSTS, ROLES, type Role } from './topology.ts';
+
+export type NamespaceRole = Role | 'router' | 'bystander';
+
+export interface Namespaces {
+  readonly name: (role: NamespaceRole) => string;
+  /** The argv that runs a program in a namespace. */
+  readonly enter: (role: NamespaceRole, argv: readonly string[]) => string[];
+  /**
+   * The argv that runs a program on the router: in its network namespace, with its own host name and its own
+   * /etc/iproute2, and without the other namespaces' names, which a real router would not show in `ip link` either.
+   */
+  readonly enterRouter: (argv: readonly string[]) => string[];
+  /** Where rt_tables of the router is, seen from outside. */
+  readonly routingTableNames: string;
+  readonly remove: () => void;
+}
+
+const PREFIX = 'redirect-verify';
+const IPROUTE2 = '/etc/iproute2';
+const NETNS_DIRECTORY = '/run/netns';
+
+export function createNamespaces(options: { readonly bystander: boolean }): Namespaces {
+  removeAbandoned();
+  const id = `${PREFIX}-${process.pid}-${randomBytes(3).toString('hex')}`;
+  const directory = mkdtempSync(join(tmpdir(), `${id}-`));
+  const name = (role: NamespaceRole) => `${id}-${role}`;
+  const roles: NamespaceRole[] = ['router', ...ROLES, ...(options.bystander ? (['bystander'] as const) : [])];
+  const enter = (role: NamespaceRole, argv: readonly string[]) => ['ip', 'netns', 'exec', name(role), ...argv];
+  const remove = () => {
+    process.off('exit', remove);
+    for (const role of roles) removeNamespace(name(role));
+    rmSync(directory, { recursive: true, force: true });
+  };
+  // The last resort, also for an uncaught error; SIGINT and SIGTERM get there through lab.ts.
+  process.on('exit', remove);
+  try {
+    cpSync(IPROUTE2, join(directory, 'iproute2'), { recursive: true });
+    writeFileSync(join(directory, 'enter'), enterScript(directory));
+    for (const role of roles) run(['ip', 'netns', 'add', name(role)]);
+    for (const role of roles) setUpSysctls(enter, role);
+    for (const role of ROLES) connect(name('router'), name(role), role);
+    if (options.bystander) addBystander(name('sps'), name('bystander'));
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return {
+    name,
+    enter,
+    enterRouter: (argv) => enter('router', ['unshare', '--uts', 'sh', join(directory, 'enter'), ...argv]),
+    routingTableNames: join(directory, 'iproute2', 'rt_tables'),
+    remove,
+  };
+}
+
+/** Names of all namespaces that labs of this process have, or failed to remove. */
+export function ownNamespaces(): string[] {
+  return listNamespaces().filter((name) => name.startsWith(`${PREFIX}-${process.pid}-`));
+}
+
+/** Gives a host its link and its default route, which it loses whenever the link goes down. */
+export function linkUp(namespace: string, role: Role): void {
+  run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'up']);
+  run(['ip', '-n', namespace, 'route', 'replace', 'default', 'via', HOSTS[role].gateway]);
+}
+
+export function linkDown(namespace: string): void {
+  run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'down']);
+}
+
+function connect(router: string, namespace: string, role: Role): void {
+  const host = HOSTS[role];
+  const near = ['link', 'add', host.interface, 'address', host.gatewayMac, 'netns', router];
+  run(['ip', ...near, 'type', 'veth', 'peer', 'name', 'eth0', 'address', host.mac, 'netns', namespace]);
+  run(['ip', '-n', router, 'addr', 'add', `${host.gateway}/24`, 'brd', '+', 'dev', host.interface]);
+  run(['ip', '-n', router, 'link', 'set', host.interface, 'up']);
+  run(['ip', '-n', router, 'link', 'set', 'lo', 'up']);
+  run(['ip', '-n', namespace, 'addr', 'add', `${host.address}/24`, 'brd', '+', 'dev', 'eth0']);
+  run(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
+  linkUp(namespace, role);
+}
+
+function addBystander(sps: string, namespace: string): void {
+  const link = ['link', 'add', 'link', 'eth0', 'name', 'bystander', 'address', BYSTANDER.mac];
+  run(['ip', '-n', sps, ...link, 'type', 'macvlan', 'mode', 'bridge']);
+  run(['ip', '-n', sps, 'link', 'set', 'bystander', 'netns', namespace, 'name', 'eth0']);
+  run(['ip', '-n', namespace, 'addr', 'add', `${BYSTANDER.address}/24`, 'brd', '+', 'dev', 'eth0']);
+  run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'up']);
+}
+
+/**
+ * A new namespace copies the values of the initial one, so all that matters is said: the kernel's compiled-in defaults, plus
+ * forwarding on the router and on SPS (which forwards at packet level what no connection policy controls).
+ */
+function setUpSysctls(enter: Namespaces['enter'], role: NamespaceRole): void {
+  const forwards = role === 'router' || role === 'sps';
+  const values: string[] = ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'];
+  values.push(`net.ipv4.ip_forward=${forwards ? 1 : 0}`);
+  for (const scope of ['all', 'default']) {
+    const set = (key: string, value: number) => values.push(`net.ipv4.conf.${scope}.${key}=${value}`);
+    for (const key of ['rp_filter', 'src_valid_mark', 'accept_local', 'route_localnet', 'log_martians']) set(key, 0);
+    for (const key of ['bc_forwarding', 'arp_filter', 'arp_ignore', 'arp_announce', 'proxy_arp']) set(key, 0);
+    set('ignore_routes_with_linkdown', 0);
+    set('shared_media', 1);
+    // SPS itself must not teach anybody a way around it.
+    set('send_redirects', role === 'sps' ? 0 : 1);
+    set('accept_redirects', role === 'router' || role === 'sps' ? 0 : 1);
+  }
+  if (role !== 'router' && role !== 'bystander') {
+    values.push(`net.ipv4.ip_default_ttl=${HOSTS[role].initialTtl}`, 'net.ipv4.tcp_no_metrics_save=1');
+    // Different ranges, so that a port tells who chose it.
+    if (role === 'client') values.push('net.ipv4.ip_local_port_range=40000 49999');
+    if (role === 'sps') values.push('net.ipv4.ip_local_port_range=20000 29999');
+  }
+  run(enter(role, ['sysctl', '-q', '-w', ...values]));
+}
+
+function enterScript(directory: string): string {
+  return [
+    '#!/bin/sh',
+    `mount --bind '${directory}/iproute2' ${IPROUTE2} || exit`,
+    `mount -t tmpfs tmpfs ${NETNS_DIRECTORY} || exit`,
+    'hostname router || exit',
+    // iptables-legacy serialises all namespaces by one lock file unless told otherwise.
+    `XTABLES_LOCKFILE='${directory}/xtables.lock' exec "$@"`,
+    '',
+  ].join('\n');
+}
+
+function removeNamespace(name: string): void {
+  if (!listNamespaces().includes(name)) return;
+  for (const pid of run(['ip', 'netns', 'pids', name]).split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended by itself.
+    }
+  }
+  attempt(['ip', 'netns', 'del', name]);
+}
+
+/** Removes what labs left behind whose process was killed outright. */
+function removeAbandoned(): void {
+  for (const name of listNamespaces()) {
+    const pid = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeNamespace(name);
+  }
+}
+
+function listNamespaces(): string[] {
+  return existsSync(NETNS_DIRECTORY) ? readdirSync(NETNS_DIRECTORY) : [];
+}

@@ -1,0 +1,80 @@
+"""proxy.py PORT own|client|client-port TIMEOUT: a transparent proxy, as SPS is one.
+
+TPROXY hands it connections that were meant for somebody else; the accepted socket's own address is the original
+destination. Toward the server it uses its own address, the client's address with a port of its own, or both of the client.
+"""
+
+import socket
+import sys
+import threading
+
+import wire
+
+IP_TRANSPARENT = 19
+
+
+def transparent():
+    sock = wire.track(socket.socket())
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+    return sock
+
+
+def relay(source, target):
+    try:
+        while True:
+            data = source.recv(65536)
+            if not data:
+                break
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        wire.abort(source)
+        wire.abort(target)
+
+
+def connect(client, target, mode, timeout):
+    sock = transparent()
+    if mode == 'client':
+        sock.bind((client[0], 0))
+    elif mode == 'client-port':
+        sock.bind(client)
+    sock.settimeout(timeout)
+    sock.connect(target)
+    sock.settimeout(None)
+    return sock
+
+
+def proxy(accepted, client, mode, timeout):
+    target = accepted.getsockname()
+    names = {'client': wire.text(client), 'target': wire.text(target)}
+    wire.log(event='accepted', **names)
+    try:
+        outgoing = connect(client, target, mode, timeout)
+    except OSError as error:
+        wire.log(event='failed', error=str(error), **names)
+        wire.abort(accepted)
+        return
+    wire.log(event='connected', source=wire.text(outgoing.getsockname()), **names)
+    forth = threading.Thread(target=relay, args=(accepted, outgoing), daemon=True)
+    forth.start()
+    relay(outgoing, accepted)
+    forth.join()
+    wire.close(accepted)
+    wire.close(outgoing)
+
+
+def main():
+    port, mode, timeout = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+    listener = transparent()
+    listener.bind(('0.0.0.0', port))
+    listener.listen(64)
+    wire.end_on_sigterm()
+    wire.log(event='ready')
+    while True:
+        accepted, client = listener.accept()
+        wire.track(accepted)
+        threading.Thread(target=proxy, args=(accepted, client, mode, timeout), daemon=True).start()
+
+
+main()

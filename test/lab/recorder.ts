@@ -1,0 +1,94 @@
+/** Recording on the router in all three ways at once: one pcapng of three interfaces, one `any` file, one file each. */
+import { join } from 'node:path';
+import { type Background, CommandError, run, sleep, start } from './command.ts';
+import type { Namespaces } from './namespaces.ts';
+import { ROUTER_INTERFACES } from './topology.ts';
+
+export const CAPTURE_FILES = {
+  merged: 'capture.pcapng',
+  any: 'any.pcap',
+  perInterface: { eth0: 'eth0.pcap', eth1: 'eth1.pcap', eth2: 'eth2.pcap' },
+} as const;
+
+export interface RecorderOptions {
+  /** Bytes kept of each frame. */
+  readonly snapLength: number;
+}
+
+export interface Recorder {
+  /** Waits until all that was seen is written, ends the programs, and checks that none lost anything. */
+  stop(): Promise<FrameCounts>;
+}
+
+/** Frames in each way of recording; the three are the same. */
+export interface FrameCounts {
+  readonly merged: number;
+  readonly any: number;
+  readonly perInterface: number;
+}
+
+const FILTER = 'ip or ip6 or arp';
+/** Longer than the time for which dumpcap and libpcap may leave a filled block of the ring unread (1 s). */
+const FLUSH_MILLISECONDS = 1200;
+
+/** Starts recording into a directory; resolves once every program listens. */
+export async function startRecorder(
+  namespaces: Namespaces,
+  directory: string,
+  options: RecorderOptions,
+): Promise<Recorder> {
+  const snap = ['-s', String(options.snapLength)];
+  const interfaces = ROUTER_INTERFACES.flatMap((name) => ['-i', name, '-f', FILTER, ...snap]);
+  const merged = join(directory, CAPTURE_FILES.merged);
+  // -Z root: tcpdump otherwise gives up its rights before it opens the file.
+  const tcpdump = (argv: readonly string[], file: string) =>
+    ['tcpdump', '-Z', 'root', '-U', ...snap, ...argv, '-w', join(directory, file), FILTER] as const;
+  const programs: [Background, string][] = [
+    [start(namespaces.enter('router', ['dumpcap', '-q', ...interfaces, '-w', merged])), 'File: '],
+    [start(namespaces.enter('router', tcpdump(['-i', 'any', '-y', 'LINUX_SLL2'], CAPTURE_FILES.any))), 'listening on'],
+  ];
+  for (const name of ROUTER_INTERFACES) {
+    const argv = tcpdump(['-i', name], CAPTURE_FILES.perInterface[name]);
+    programs.push([start(namespaces.enter('router', argv)), 'listening on']);
+  }
+  const stopAll = () => Promise.all(programs.map(([program]) => program.stop('SIGINT')));
+  try {
+    for (const [program, sign] of programs) await program.until(() => program.errors().includes(sign), 'listening');
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+  return {
+    stop: async () => {
+      await sleep(FLUSH_MILLISECONDS);
+      await stopAll();
+      for (const [program] of programs) requireNoLoss(program.errors());
+      return countFrames(directory);
+    },
+  };
+}
+
+/** tcpdump prints `0 packets dropped by kernel`, dumpcap `received/dropped on interface 'eth0': 12/0 (…)`. */
+function requireNoLoss(report: string): void {
+  const losses = [...report.matchAll(/^(\d+) packets? dropped|received\/dropped on interface '.*?': \d+\/(\d+)/gm)];
+  if (losses.some(([, tcpdump, dumpcap]) => Number(tcpdump ?? dumpcap) > 0)) {
+    throw new CommandError(`the recording lost packets: ${report.trim()}`);
+  }
+}
+
+function countFrames(directory: string): FrameCounts {
+  const count = (file: string) => {
+    const text = run(['capinfos', '-Mc', join(directory, file)]);
+    return Number(/Number of packets:\s+(\d+)/.exec(text)?.[1]);
+  };
+  const perInterface = Object.values(CAPTURE_FILES.perInterface).map(count);
+  const counts = {
+    merged: count(CAPTURE_FILES.merged),
+    any: count(CAPTURE_FILES.any),
+    perInterface: perInterface.reduce((sum, frames) => sum + frames, 0),
+  };
+  if (counts.merged !== counts.any || counts.any !== counts.perInterface) {
+    throw new CommandError(`the recordings differ: ${JSON.stringify(counts)} frames`);
+  }
+  return counts;
+}

@@ -1,0 +1,99 @@
+/** The router's state as one bundle of sections, and the router's counters. */
+import { run } from './command.ts';
+import type { Namespaces } from './namespaces.ts';
+
+const TITLE = '### redirect-verify collect linux';
+
+const SYSCTLS = [
+  'net\\.ipv4\\.ip_forward$',
+  'net\\.ipv4\\.conf\\..*\\.(rp_filter|src_valid_mark|accept_local|send_redirects|shared_media|forwarding|route_localnet|log_martians|bc_forwarding|ignore_routes_with_linkdown)$',
+  'net\\.netfilter\\.nf_conntrack_(tcp|udp|icmp|generic|checksum|max|acct|helper).*',
+].join('|');
+
+/** Section heading and the command whose output it holds. */
+const SECTIONS: readonly (readonly [heading: string, command: string])[] = [
+  ['date', 'date'],
+  ['hostname', 'hostname'],
+  ['uname -r', 'uname -r'],
+  ['iptables-save', 'iptables-save'],
+  ['iptables-legacy-save', 'iptables-legacy-save'],
+  ['ip6tables-save', 'ip6tables-save'],
+  ['ip rule show', 'ip rule show'],
+  ['ip route show table all', 'ip route show table all'],
+  ['ip addr show', 'ip addr show'],
+  ['ip -d link show', 'ip -d link show'],
+  ['ip neigh show', 'ip neigh show'],
+  ['sysctl -a', `sysctl -a -r '${SYSCTLS}'`],
+  ['rt_tables', 'cat /etc/iproute2/rt_tables'],
+  ['conntrack -L', 'conntrack -L 2>/dev/null'],
+];
+
+/** Takes the state. The section of iptables-legacy is there only where it has tables: asking would create them. */
+export function collectRouterState(namespaces: Namespaces): string {
+  const lines = [`echo '${TITLE}'`];
+  for (const [heading, command] of SECTIONS) {
+    const section = `echo '### ${heading}'; ${command}`;
+    lines.push(
+      heading === 'iptables-legacy-save' ? `if [ -s /proc/net/ip_tables_names ]; then ${section}; fi` : section,
+    );
+  }
+  return run(namespaces.enterRouter(['sh', '-e', '-c', lines.join('\n')]));
+}
+
+/** `ip addr show` alone, as an administrator adds it to a pasted procedure. */
+export function collectAddresses(namespaces: Namespaces): string {
+  return run(namespaces.enterRouter(['ip', 'addr', 'show']));
+}
+
+/** What the router itself counted as not forwarded. */
+export interface RouterCounts {
+  readonly reversePathDrops: number;
+  readonly noRoute: number;
+  readonly ttlExpired: number;
+  readonly filterDrops: number;
+  readonly icmpUnreachableSent: number;
+  readonly icmpRedirectsSent: number;
+}
+
+export function readRouterCounts(namespaces: Namespaces): RouterCounts {
+  const statistics = parseStatistics(run(namespaces.enterRouter(['cat', '/proc/net/netstat', '/proc/net/snmp'])));
+  const value = (group: string, name: string) => {
+    const found = statistics.get(`${group}.${name}`);
+    if (found === undefined) throw new Error(`this kernel has no counter ${group}.${name}`);
+    return found;
+  };
+  return {
+    reversePathDrops: value('TcpExt', 'IPReversePathFilter'),
+    noRoute: value('IpExt', 'InNoRoutes'),
+    ttlExpired: value('Icmp', 'OutTimeExcds'),
+    filterDrops: readFilterDrops(namespaces),
+    icmpUnreachableSent: value('Icmp', 'OutDestUnreachs'),
+    icmpRedirectsSent: value('Icmp', 'OutRedirects'),
+  };
+}
+
+export function routerDifference(before: RouterCounts, after: RouterCounts): RouterCounts {
+  const keys = Object.keys(after) as (keyof RouterCounts)[];
+  return Object.fromEntries(keys.map((key) => [key, after[key] - before[key]])) as unknown as RouterCounts;
+}
+
+/** Pairs of lines, `Group: name name` and `Group: value value`. */
+function parseStatistics(text: string): Map<string, number> {
+  const values = new Map<string, number>();
+  const lines = text.split('\n').filter(Boolean);
+  for (let at = 0; at + 1 < lines.length; at += 2) {
+    const [group, ...names] = lines[at]!.split(' ');
+    const numbers = lines[at + 1]!.split(' ').slice(1);
+    for (const [index, name] of names.entries()) values.set(`${group!.slice(0, -1)}.${name}`, Number(numbers[index]));
+  }
+  return values;
+}
+
+/** Packets that met a chain's policy DROP, or a rule whose target is DROP or REJECT. */
+function readFilterDrops(namespaces: Namespaces): number {
+  const save = 'iptables-save -c; [ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save -c';
+  const text = run(namespaces.enterRouter(['sh', '-c', save]));
+  const policies = text.matchAll(/^:\S+ DROP \[(\d+):/gm);
+  const rules = text.matchAll(/^\[(\d+):\d+\] -A .* -j (?:DROP|REJECT)\b/gm);
+  return [...policies, ...rules].reduce((sum, [, packets]) => sum + Number(packets), 0);
+}

@@ -1,0 +1,148 @@
+/** Records a scenario into its folder under `captures/`. */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { run } from './command.ts';
+import { buildLab, type Evidence, type Lab } from './lab.ts';
+import { parseProcedure, pastedProcedure } from './procedure.ts';
+import { CAPTURE_FILES, type FrameCounts } from './recorder.ts';
+import type { RecordedScenario, Scenario, SetUp, WhatIfScenario } from './scenarios.ts';
+import { CLIENTS_PREFIX, HOSTS, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
+import { deriveTruth, type Truth } from './truth.ts';
+
+/** What came of it. */
+export interface Outcome {
+  readonly truth: Truth;
+  /** Absent where nothing was recorded. */
+  readonly frames?: FrameCounts;
+}
+
+const ROUTER_FILE = 'router.txt';
+const SITE_FILE = 'redirect-verify.yaml';
+
+/** Throws where the kernel did not do what the scenario is about. Files of others in the folder are left alone. */
+export async function recordScenario(scenario: Scenario, root: string): Promise<Outcome> {
+  return scenario.kind === 'recorded' ? recordOne(scenario, root) : tryWhatIf(scenario, root);
+}
+
+async function recordOne(scenario: RecordedScenario, root: string): Promise<Outcome> {
+  const scratch = mkdtempSync(join(tmpdir(), 'redirect-verify-recording-'));
+  const lab = await buildLab(labOptions(scenario));
+  try {
+    const { snapLength } = scenario;
+    // What is stored as pasted text is also what configures the router: so the text is known to work.
+    const pasted = pastedProcedure(scenario.commands);
+    lab.configure(scenario.procedure ? parseProcedure(pasted) : scenario.commands);
+    const state = await lab.routerState();
+    const { evidence, frames } = await lab.record(scratch, snapLength === undefined ? {} : { snapLength });
+    const truth = requireTruth(scenario, evidence);
+    const folder = makeFolder(root, scenario.name);
+    for (const file of [CAPTURE_FILES.merged, CAPTURE_FILES.any, ...Object.values(CAPTURE_FILES.perInterface)]) {
+      copyFileSync(join(scratch, file), join(folder, file));
+    }
+    writeFileSync(join(makeFolder(folder, 'router'), ROUTER_FILE), state);
+    if (scenario.procedure) writeProcedure(makeFolder(folder, 'procedure'), pasted, lab);
+    writeDescription(folder, scenario, { truth, captures: CAPTURE_FILES, router: 'router', options: {} });
+    return { truth, frames };
+  } finally {
+    lab.tearDown();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Nothing is recorded, but the truth is the kernel's: the same sessions are run under that configuration. */
+async function tryWhatIf(scenario: WhatIfScenario, root: string): Promise<Outcome> {
+  const lab = await buildLab(labOptions(scenario));
+  try {
+    lab.configure(scenario.commands);
+    const state = await lab.routerState();
+    const truth = requireTruth(scenario, await lab.observe());
+    const { capturesOf, routerFolder } = scenario;
+    writeFileSync(join(makeFolder(join(root, capturesOf), routerFolder), ROUTER_FILE), state);
+    const from = (file: string) => `../${capturesOf}/${file}`;
+    writeDescription(makeFolder(root, scenario.name), scenario, {
+      truth,
+      captures: {
+        merged: from(CAPTURE_FILES.merged),
+        any: from(CAPTURE_FILES.any),
+        perInterface: Object.fromEntries(
+          Object.entries(CAPTURE_FILES.perInterface).map(([name, file]) => [name, from(file)]),
+        ),
+      },
+      router: from(routerFolder),
+      options: { 'what-if': true },
+    });
+    return { truth };
+  } finally {
+    lab.tearDown();
+  }
+}
+
+function labOptions({ snat, spsSource = snat, spsCondition = 'proxy', bystander = false, offloads = false }: SetUp) {
+  return { spsSource, spsCondition, bystander, offloads };
+}
+
+/** The expectation is checked against the kernel here, and the tool against the expectation elsewhere. */
+function requireTruth(scenario: Scenario, evidence: Evidence): Truth {
+  const truth = deriveTruth(evidence);
+  if (truth.verdict !== scenario.expect.verdict) {
+    throw new Error(
+      `${scenario.name}: the kernel says ${truth.verdict}, not ${scenario.expect.verdict}: ${truth.reason}`,
+    );
+  }
+  return truth;
+}
+
+interface Description {
+  readonly truth: Truth;
+  readonly captures: object;
+  readonly router: string;
+  readonly options: object;
+}
+
+function writeDescription(folder: string, scenario: Scenario, { truth, captures, router, options }: Description): void {
+  const description = {
+    name: scenario.name,
+    shows: scenario.shows,
+    recorded: {
+      kernel: release(),
+      iptables: run(['iptables', '--version']).trim(),
+      date: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    },
+    captures,
+    router,
+    site: SITE_FILE,
+    options,
+    kernel: truth,
+    expect: scenario.expect,
+  };
+  writeFileSync(
+    join(folder, 'scenario.yaml'),
+    stringify(description, { lineWidth: 120, aliasDuplicateObjects: false }),
+  );
+  writeFileSync(join(folder, SITE_FILE), stringify(site(scenario), { collectionStyle: 'flow' }));
+}
+
+/** The intent, as the tool's user states it. */
+function site({ snat }: Scenario) {
+  return {
+    sps: [HOSTS.sps.address],
+    spsInterfaces: [HOSTS.sps.interface],
+    snat,
+    services: [`tcp/${SERVICE_PORT}`],
+    clients: [CLIENTS_PREFIX],
+    servers: [SERVERS_PREFIX],
+  };
+}
+
+function writeProcedure(folder: string, pasted: string, lab: Lab): void {
+  writeFileSync(join(folder, 'seed.txt'), pasted);
+  writeFileSync(join(folder, 'ip-addr.txt'), lab.routerAddresses());
+}
+
+function makeFolder(...parts: string[]): string {
+  const folder = join(...parts);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}

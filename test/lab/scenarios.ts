@@ -1,0 +1,297 @@
+/** The stored scenarios: one set-up each, what it shows, and what a verifier must say of it. */
+import type { SpsCondition, SpsSource } from './hosts.ts';
+import { OWN_ADDRESS, SPOOFING, STEPS } from './procedure.ts';
+
+export interface Expectation {
+  readonly verdict: 'verified' | 'failed';
+  /** Codes that must appear. */
+  readonly findings: readonly string[];
+  /** Codes that must not appear. */
+  readonly absent: readonly string[];
+}
+
+/** A way to set up the lab. */
+export interface SetUp {
+  readonly snat: 'own' | 'client';
+  /** Command lines for the router, in order. */
+  readonly commands: readonly string[];
+  /** Default: as `snat` says. */
+  readonly spsSource?: SpsSource;
+  readonly spsCondition?: SpsCondition;
+  readonly bystander?: boolean;
+  readonly offloads?: boolean;
+}
+
+export interface RecordedScenario extends SetUp {
+  readonly kind: 'recorded';
+  readonly name: string;
+  readonly shows: string;
+  readonly expect: Expectation;
+  readonly snapLength?: number;
+  /** Stores the set-up also as a procedure pasted from documentation. */
+  readonly procedure?: boolean;
+}
+
+/** The captures of another scenario, judged against a router's state that is stored in that scenario's folder. */
+export interface WhatIfScenario extends SetUp {
+  readonly kind: 'what-if';
+  readonly name: string;
+  readonly shows: string;
+  readonly expect: Expectation;
+  /** The scenario whose captures these are. */
+  readonly capturesOf: string;
+  /** The folder of the router's state, in that scenario's folder. */
+  readonly routerFolder: string;
+}
+
+export type Scenario = RecordedScenario | WhatIfScenario;
+
+const FULL_LENGTH = 262_144;
+
+/** Whatever the set-up: the state is complete, and the router runs what its state says. */
+const NEVER = ['RV301', 'RV302', 'RV303', 'RV304', 'RV505'];
+
+/** Every code that says something against a set-up or against what happened. */
+const OBJECTIONS = [
+  ...codes(401, 416),
+  ...codes(501, 513).filter((code) => code !== 'RV505'),
+  ...codes(601, 605),
+  'RV901',
+  'RV902',
+];
+
+const verified = (...findings: string[]): Expectation => ({
+  verdict: 'verified',
+  findings,
+  absent: [...NEVER, ...OBJECTIONS.filter((code) => !findings.includes(code))],
+});
+
+const failed = (findings: readonly string[], absent: readonly string[] = []): Expectation => ({
+  verdict: 'failed',
+  findings,
+  absent: [...NEVER, ...absent, 'RV902'],
+});
+
+/** Another line in the place of one of the procedure's. */
+const replace = (commands: readonly string[], step: string, by: readonly string[]): string[] =>
+  commands.flatMap((command) => (command === step ? by : [command]));
+
+const reversePathFilter = (name: string, value: number) => `echo ${value} > /proc/sys/net/ipv4/conf/${name}/rp_filter`;
+
+const WITHOUT_REPLY_RULE = replace(SPOOFING, STEPS.REPLY_RULE, []);
+const BROKEN_FOR_WHAT_IF = [...WITHOUT_REPLY_RULE, reversePathFilter('all', 1)];
+
+export const SCENARIOS: readonly Scenario[] = [
+  recorded({
+    name: 'seed-own-address',
+    shows: "The seed's procedure where SPS uses its own address toward servers. Frames are stored at full length.",
+    snat: 'own',
+    commands: OWN_ADDRESS,
+    procedure: true,
+    snapLength: FULL_LENGTH,
+    expect: verified(),
+  }),
+  recorded({
+    name: 'seed-spoofing',
+    shows: "The seed's procedure where SPS uses the client's address toward servers, with ports of its own.",
+    snat: 'client',
+    commands: SPOOFING,
+    procedure: true,
+    expect: verified(),
+  }),
+  recorded({
+    name: 'spoofing-same-port',
+    shows:
+      "SPS uses the client's address and the client's port, so one five-tuple serves both TCP connections of a session; the seed's procedure as for spoofing.",
+    snat: 'client',
+    spsSource: 'client-port',
+    commands: SPOOFING,
+    expect: verified(),
+  }),
+  recorded({
+    name: 'rp-filter-strict-interface',
+    shows:
+      "Strict reverse path filter on the interface facing SPS: SPS's answers to the client have the server's address and are dropped, though SPS uses its own address toward servers.",
+    snat: 'own',
+    commands: [...OWN_ADDRESS, reversePathFilter('eth1', 1)],
+    expect: failed(['RV407', 'RV602'], ['RV411', 'RV415', 'RV501', 'RV502', 'RV503', 'RV511', 'RV601']),
+  }),
+  recorded({
+    name: 'rp-filter-strict-all',
+    shows: 'The reverse path filter is off on the interface facing SPS and strict on `all`: the greater value counts.',
+    snat: 'client',
+    commands: [...SPOOFING, reversePathFilter('all', 1)],
+    expect: failed(['RV407', 'RV415', 'RV602'], ['RV411', 'RV501', 'RV502', 'RV503', 'RV511', 'RV601']),
+  }),
+  recorded({
+    name: 'rp-filter-loose',
+    shows:
+      'Strict on `all` and loose on the interface facing SPS: the greater value counts, which is loose there, and works.',
+    snat: 'client',
+    commands: [...SPOOFING, reversePathFilter('all', 1), reversePathFilter('eth1', 2)],
+    expect: verified(),
+  }),
+  recorded({
+    name: 'reply-rule-forgotten',
+    shows:
+      "SPS uses the client's address and nothing redirects the servers' replies: they go straight to the client. Its reset marks the connection, so that sessions come about by accident.",
+    snat: 'client',
+    commands: WITHOUT_REPLY_RULE,
+    expect: failed(['RV411', 'RV601'], ['RV405', 'RV407', 'RV502', 'RV503', 'RV511', 'RV602']),
+  }),
+  recorded({
+    name: 'mark-before-connmark',
+    shows:
+      'The packet mark is read before the rule that sets the connection mark (-A where -I was meant): the first packet goes straight to the server, the later ones to SPS.',
+    snat: 'own',
+    commands: [
+      STEPS.MARK_RULE,
+      STEPS.FORWARD_RULE.replace(' -I ', ' -A '),
+      STEPS.TABLE_NAME,
+      STEPS.ROUTE,
+      STEPS.POLICY_RULE,
+    ],
+    expect: failed(['RV405', 'RV501'], ['RV401', 'RV402', 'RV403', 'RV404', 'RV602']),
+  }),
+  recorded({
+    name: 'no-sps-exemption',
+    shows: "The marking rule does not exempt SPS's interface: what SPS sends to the client circles until its TTL ends.",
+    snat: 'own',
+    commands: replace(OWN_ADDRESS, STEPS.MARK_RULE, [STEPS.MARK_RULE.replace(' ! -i eth1', '')]),
+    expect: failed(['RV406', 'RV502'], ['RV405', 'RV501', 'RV503', 'RV602']),
+  }),
+  recorded({
+    name: 'wrong-port',
+    shows:
+      'The rule marks port 3390 where the monitored service is on 3389: nothing is redirected, and all sessions succeed.',
+    snat: 'own',
+    commands: replace(OWN_ADDRESS, STEPS.FORWARD_RULE, [STEPS.FORWARD_RULE.replace('3389', '3390')]),
+    expect: failed(['RV501'], ['RV502', 'RV503', 'RV602']),
+  }),
+  recorded({
+    name: 'empty-table',
+    shows:
+      'The policy rule selects a table without a route: the lookup goes on to `main`, and everything bypasses SPS.',
+    snat: 'own',
+    commands: replace(OWN_ADDRESS, STEPS.ROUTE, []),
+    expect: failed(['RV402', 'RV501'], ['RV401', 'RV403', 'RV405', 'RV602']),
+  }),
+  recorded({
+    name: 'wrong-next-hop',
+    shows: "The redirect's next hop is another host on SPS's segment, which answers ARP and forwards nothing.",
+    snat: 'own',
+    commands: replace(OWN_ADDRESS, STEPS.ROUTE, [STEPS.ROUTE.replace('172.16.0.1 ', '172.16.0.2 ')]),
+    bystander: true,
+    expect: failed(['RV408', 'RV506'], ['RV402', 'RV409', 'RV501', 'RV602']),
+  }),
+  recorded({
+    name: 'policy-rule-behind-main',
+    shows: "The redirect's policy rule has a priority behind that of `main`, whose connected routes decide first.",
+    snat: 'own',
+    commands: replace(OWN_ADDRESS, STEPS.POLICY_RULE, [`${STEPS.POLICY_RULE} pref 40000`]),
+    expect: failed(['RV403', 'RV501'], ['RV401', 'RV402', 'RV405', 'RV602']),
+  }),
+  recorded({
+    name: 'filter-forbids-detour',
+    shows:
+      'A filter that allows traffic between the interfaces of clients and servers only: it drops what is redirected to SPS.',
+    snat: 'own',
+    commands: [
+      ...OWN_ADDRESS,
+      'iptables -P FORWARD DROP',
+      'iptables -A FORWARD -i eth0 -o eth2 -j ACCEPT',
+      'iptables -A FORWARD -i eth2 -o eth0 -j ACCEPT',
+    ],
+    expect: failed(['RV503'], ['RV501', 'RV502', 'RV511', 'RV602']),
+  }),
+  recorded({
+    name: 'masquerade-toward-sps',
+    shows:
+      "Source NAT on the way to SPS: every packet traverses SPS, and SPS records the router's address instead of the client's.",
+    snat: 'own',
+    commands: [...OWN_ADDRESS, 'iptables -t nat -A POSTROUTING -o eth1 -j MASQUERADE'],
+    expect: verified('RV507'),
+  }),
+  recorded({
+    name: 'sps-down-silent',
+    shows: 'The redirect is right; SPS answers ARP and nothing else.',
+    snat: 'own',
+    commands: OWN_ADDRESS,
+    spsCondition: 'silent',
+    expect: failed(['RV511'], ['RV501', 'RV502', 'RV503', 'RV506', 'RV602']),
+  }),
+  recorded({
+    name: 'sps-reset',
+    shows: "The redirect is right; SPS's proxy is stopped, and every connection is refused with a reset.",
+    snat: 'own',
+    commands: OWN_ADDRESS,
+    spsCondition: 'reset',
+    expect: failed(['RV511'], ['RV501', 'RV502', 'RV503', 'RV506', 'RV602']),
+  }),
+  recorded({
+    name: 'sps-unreachable',
+    shows:
+      'The redirect is right; SPS is gone and does not even answer ARP, so that no redirected frame leaves the router.',
+    snat: 'own',
+    commands: OWN_ADDRESS,
+    spsCondition: 'unreachable',
+    expect: failed(['RV511'], ['RV501', 'RV502', 'RV503', 'RV506', 'RV602']),
+  }),
+  recorded({
+    name: 'plain-before-redirect',
+    shows:
+      'Plain traffic between clients and servers, recorded before any redirect existed. The what-if scenarios use its captures, at full frame length.',
+    snat: 'client',
+    commands: [],
+    snapLength: FULL_LENGTH,
+    expect: failed(['RV501'], ['RV502', 'RV503', 'RV602']),
+  }),
+  whatIf({
+    name: 'what-if-correct',
+    shows: "What the seed's procedure for spoofing would do to the plain traffic.",
+    snat: 'client',
+    commands: SPOOFING,
+    capturesOf: 'plain-before-redirect',
+    routerFolder: 'router-correct',
+    expect: verified(),
+  }),
+  whatIf({
+    name: 'what-if-broken',
+    shows:
+      'What a set-up with a strict reverse path filter on `all`, and without the reply rule, would do to the plain traffic.',
+    snat: 'client',
+    commands: BROKEN_FOR_WHAT_IF,
+    capturesOf: 'plain-before-redirect',
+    routerFolder: 'router-broken',
+    expect: failed(['RV407', 'RV411', 'RV415', 'RV601', 'RV602'], ['RV501', 'RV502', 'RV503', 'RV511']),
+  }),
+  recorded({
+    name: 'offloads-on',
+    shows:
+      'The correct set-up recorded with offloads: frames larger than the MTU, and checksums that a network card would complete.',
+    snat: 'client',
+    commands: SPOOFING,
+    offloads: true,
+    snapLength: FULL_LENGTH,
+    expect: verified(),
+  }),
+  recorded({
+    name: 'legacy-iptables',
+    shows: 'The correct set-up, configured with the legacy variant of iptables.',
+    snat: 'own',
+    commands: OWN_ADDRESS.map((command) => command.replace(/^iptables /, 'iptables-legacy ')),
+    expect: verified(),
+  }),
+];
+
+function recorded(scenario: Omit<RecordedScenario, 'kind'>): RecordedScenario {
+  return { kind: 'recorded', ...scenario };
+}
+
+function whatIf(scenario: Omit<WhatIfScenario, 'kind'>): WhatIfScenario {
+  return { kind: 'what-if', ...scenario };
+}
+
+function codes(first: number, last: number): string[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => `RV${first + index}`);
+}

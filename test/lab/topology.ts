@@ -1,0 +1,57 @@
+/**
+ * Who is where: the example network of the seed's procedure.
+ *
+ * MAC addresses are locally administered and spell the IPv4 address, so that a hex dump reads by itself. Every host has
+ * its own initial TTL: the TTL with which a packet arrives tells who made it and how many hops it took, even where SPS
+ * speaks with somebody else's address.
+ */
+
+export const SERVICE_PORT = 3389;
+export const PROXY_PORT = 3129;
+
+export interface Host {
+  readonly address: string;
+  readonly mac: string;
+  readonly initialTtl: number;
+  /** The router's interface on this host's segment. */
+  readonly interface: 'eth0' | 'eth1' | 'eth2';
+  readonly gateway: string;
+  readonly gatewayMac: string;
+}
+
+export type Role = 'client' | 'sps' | 'server';
+
+export const HOSTS: Readonly<Record<Role, Host>> = {
+  client: {
+    address: '192.168.0.10',
+    mac: '02:00:c0:a8:00:0a',
+    initialTtl: 128,
+    interface: 'eth0',
+    gateway: '192.168.0.254',
+    gatewayMac: '02:00:c0:a8:00:fe',
+  },
+  sps: {
+    address: '172.16.0.1',
+    mac: '02:00:ac:10:00:01',
+    initialTtl: 64,
+    interface: 'eth1',
+    gateway: '172.16.0.254',
+    gatewayMac: '02:00:ac:10:00:fe',
+  },
+  server: {
+    address: '10.0.0.10',
+    mac: '02:00:0a:00:00:0a',
+    initialTtl: 255,
+    interface: 'eth2',
+    gateway: '10.0.0.254',
+    gatewayMac: '02:00:0a:00:00:fe',
+  },
+};
+
+/** Another host on SPS's segment, which answers ARP and forwards nothing. */
+export const BYSTANDER = { address: '172.16.0.2', mac: '02:00:ac:10:00:02' } as const;
+
+export const ROLES: readonly Role[] = ['client', 'sps', 'server'];
+export const ROUTER_INTERFACES = ['eth0', 'eth1', 'eth2'] as const;
+export const SERVERS_PREFIX = '10.0.0.0/24';
+export const CLIENTS_PREFIX = '192.168.0.0/24';
