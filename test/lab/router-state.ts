@@ -28,14 +28,15 @@ const SECTIONS: readonly (readonly [heading: string, command: string])[] = [
   ['conntrack -L', 'conntrack -L 2>/dev/null'],
 ];
 
+/** Files in /proc say that their size is zero, so `test -s` does not do. */
+const HAS_LEGACY_TABLES = 'grep -q . /proc/net/ip_tables_names 2>/dev/null';
+
 /** Takes the state. The section of iptables-legacy is there only where it has tables: asking would create them. */
 export function collectRouterState(namespaces: Namespaces): string {
   const lines = [`echo '${TITLE}'`];
   for (const [heading, command] of SECTIONS) {
     const section = `echo '### ${heading}'; ${command}`;
-    lines.push(
-      heading === 'iptables-legacy-save' ? `if [ -s /proc/net/ip_tables_names ]; then ${section}; fi` : section,
-    );
+    lines.push(heading === 'iptables-legacy-save' ? `if ${HAS_LEGACY_TABLES}; then ${section}; fi` : section);
   }
   return run(namespaces.enterRouter(['sh', '-e', '-c', lines.join('\n')]));
 }
@@ -91,7 +92,7 @@ function parseStatistics(text: string): Map<string, number> {
 
 /** Packets that met a chain's policy DROP, or a rule whose target is DROP or REJECT. */
 function readFilterDrops(namespaces: Namespaces): number {
-  const save = 'iptables-save -c; [ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save -c';
+  const save = `iptables-save -c; ! ${HAS_LEGACY_TABLES} || iptables-legacy-save -c`;
   const text = run(namespaces.enterRouter(['sh', '-c', save]));
   const policies = text.matchAll(/^:\S+ DROP \[(\d+):/gm);
   const rules = text.matchAll(/^\[(\d+):\d+\] -A .* -j (?:DROP|REJECT)\b/gm);

@@ -1,5 +1,5 @@
 /** Records a scenario into its folder under `captures/`. */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -40,6 +40,7 @@ async function recordOne(scenario: RecordedScenario, root: string): Promise<Outc
     const folder = makeFolder(root, scenario.name);
     for (const file of [CAPTURE_FILES.merged, CAPTURE_FILES.any, ...Object.values(CAPTURE_FILES.perInterface)]) {
       copyFileSync(join(scratch, file), join(folder, file));
+      chmodSync(join(folder, file), 0o644); // dumpcap's files are its user's alone
     }
     writeFileSync(join(makeFolder(folder, 'router'), ROUTER_FILE), state);
     if (scenario.procedure) writeProcedure(makeFolder(folder, 'procedure'), pasted, lab);
@@ -121,19 +122,20 @@ function writeDescription(folder: string, scenario: Scenario, { truth, captures,
     join(folder, 'scenario.yaml'),
     stringify(description, { lineWidth: 120, aliasDuplicateObjects: false }),
   );
-  writeFileSync(join(folder, SITE_FILE), stringify(site(scenario), { collectionStyle: 'flow' }));
+  writeFileSync(join(folder, SITE_FILE), site(scenario));
 }
 
 /** The intent, as the tool's user states it. */
-function site({ snat }: Scenario) {
-  return {
-    sps: [HOSTS.sps.address],
-    spsInterfaces: [HOSTS.sps.interface],
-    snat,
-    services: [`tcp/${SERVICE_PORT}`],
-    clients: [CLIENTS_PREFIX],
-    servers: [SERVERS_PREFIX],
-  };
+function site({ snat }: Scenario): string {
+  return [
+    `sps: [${HOSTS.sps.address}]`,
+    `spsInterfaces: [${HOSTS.sps.interface}]`,
+    `snat: ${snat}`,
+    `services: [tcp/${SERVICE_PORT}]`,
+    `clients: [${CLIENTS_PREFIX}]`,
+    `servers: [${SERVERS_PREFIX}]`,
+    '',
+  ].join('\n');
 }
 
 function writeProcedure(folder: string, pasted: string, lab: Lab): void {
