@@ -1,0 +1,286 @@
+import type { Words } from '../net/ip-address.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
+import type { PacketBatch } from '../wire/packet-batch.ts';
+import { ServerEnd } from './monitored.ts';
+
+const FIN = 0x01;
+const SYN = 0x02;
+const RST = 0x04;
+const ACK = 0x10;
+
+/** A five-tuple without traffic for this long is over: a UDP exchange, or a TCP connection that is opened anew. */
+const IDLE_NANOSECONDS = { tcp: 300e9, other: 180e9 } as const;
+
+/** Where packets of a connection left the router, by their copies in the capture. */
+export interface ObservedEgress {
+  readonly interface: number;
+  /** −1 where the capture has none. */
+  readonly destinationMac: number;
+  packets: number;
+}
+
+/** How many packets of one connection took one way ({@link PathTable}). */
+export interface PathCount {
+  /** Index in the path table. */
+  readonly path: number;
+  packets: number;
+  readonly observed: ObservedEgress[];
+  readonly firstFile: number;
+  readonly firstFrame: number;
+  readonly firstTime: number;
+  lastTime: number;
+}
+
+/** Bits of {@link Connection.seen}. */
+export const Seen = {
+  synToServer: 1,
+  synToClient: 2,
+  finToServer: 4,
+  finToClient: 8,
+  reset: 16,
+  /** Beyond a handshake: an ACK or data of the client. */
+  establishedByClient: 32,
+} as const;
+
+/** One lifetime of a monitored five-tuple. */
+export interface Connection {
+  /** From 1, in the order first seen. */
+  readonly id: number;
+  readonly family: 4 | 6;
+  readonly protocol: number;
+  readonly client: Words;
+  readonly clientPort: number;
+  readonly server: Words;
+  readonly serverPort: number;
+  readonly firstTime: number;
+  readonly firstFile: number;
+  readonly firstFrame: number;
+  lastTime: number;
+  seen: number;
+  /** Sequence number of the last SYN toward the server. */
+  synSequence: number;
+  /** Tokens into {@link ConnectionLog.counts}. */
+  readonly paths: number[];
+  /** Frames that left the router and whose entry was not captured. */
+  unpairedEgress: number;
+}
+
+/**
+ * The monitored connections of a capture. State grows with connections only. The lookup table is open-addressed over the live
+ * lifetime of each five-tuple; ended lifetimes stay in `connections`.
+ */
+export class ConnectionLog {
+  readonly connections: Connection[] = [];
+  /** All path counts, by the token that pairing keeps. */
+  readonly counts: PathCount[] = [];
+  #slots = new Int32Array(1 << 10).fill(-1);
+  #live = 0;
+
+  /**
+   * The connection a monitored packet belongs to, made where it is new. `toServer` after the call: the packet's direction.
+   */
+  find(batch: PacketBatch, row: number, end: number): Connection {
+    let toServer = end !== ServerEnd.source;
+    const tcp = batch.protocol[row] === IpProtocol.tcp;
+    const flags = batch.tcpFlags[row]!;
+    if (end === ServerEnd.both) {
+      const known = this.#lookup(batch, row, true) ?? this.#lookup(batch, row, false);
+      if (known !== undefined) toServer = this.#isToServer(known, batch, row);
+      else if (tcp && (flags & (SYN | ACK)) === (SYN | ACK)) toServer = false;
+    }
+    this.toServer = toServer;
+    const time = timeOf(batch, row);
+    let connection = this.#lookup(batch, row, toServer);
+    if (connection === undefined || this.#isNewLifetime(connection, batch, row, time, tcp, flags)) {
+      connection = this.#open(batch, row, toServer, time);
+    }
+    connection.lastTime = time;
+    if (tcp) note(connection, toServer, flags, batch.tcpSequence[row]!, batch.payloadLength[row]!);
+    return connection;
+  }
+
+  /** Direction of the packet that {@link find} was last asked about. */
+  toServer = true;
+
+  /** Adds one packet of a way to a connection; returns the token under which its egress copy is reported. */
+  count(connection: Connection, path: number, batch: PacketBatch, row: number): number {
+    const time = timeOf(batch, row);
+    for (const token of connection.paths) {
+      const known = this.counts[token]!;
+      if (known.path !== path) continue;
+      known.packets++;
+      known.lastTime = time;
+      return token;
+    }
+    const token = this.counts.length;
+    this.counts.push({
+      path,
+      packets: 1,
+      observed: [],
+      firstFile: batch.file[row]!,
+      firstFrame: batch.frameNumber[row]!,
+      firstTime: time,
+      lastTime: time,
+    });
+    connection.paths.push(token);
+    return token;
+  }
+
+  /** Notes that the packet behind a token was seen leaving. */
+  observe(token: number, position: number, destinationMac: number): void {
+    const { observed } = this.counts[token]!;
+    for (const item of observed) {
+      if (item.interface === position && item.destinationMac === destinationMac) {
+        item.packets++;
+        return;
+      }
+    }
+    observed.push({ interface: position, destinationMac, packets: 1 });
+  }
+
+  #isNewLifetime(
+    connection: Connection,
+    batch: PacketBatch,
+    row: number,
+    time: number,
+    tcp: boolean,
+    flags: number,
+  ): boolean {
+    if (!tcp) return time - connection.lastTime > IDLE_NANOSECONDS.other;
+    if ((flags & (SYN | ACK | RST | FIN)) !== SYN) return false;
+    if (batch.tcpSequence[row] === connection.synSequence) return false;
+    const bothClosed =
+      (connection.seen & (Seen.finToServer | Seen.finToClient)) === (Seen.finToServer | Seen.finToClient);
+    return bothClosed || (connection.seen & Seen.reset) !== 0 || time - connection.lastTime > IDLE_NANOSECONDS.tcp;
+  }
+
+  #open(batch: PacketBatch, row: number, toServer: boolean, time: number): Connection {
+    const [clients, servers] = toServer ? [batch.source, batch.destination] : [batch.destination, batch.source];
+    const [clientPorts, serverPorts] = toServer
+      ? [batch.sourcePort, batch.destinationPort]
+      : [batch.destinationPort, batch.sourcePort];
+    const connection: Connection = {
+      id: this.connections.length + 1,
+      family: batch.family[row] as 4 | 6,
+      protocol: batch.protocol[row]!,
+      client: wordsAt(clients, row),
+      clientPort: clientPorts[row]!,
+      server: wordsAt(servers, row),
+      serverPort: serverPorts[row]!,
+      firstTime: time,
+      firstFile: batch.file[row]!,
+      firstFrame: batch.frameNumber[row]!,
+      lastTime: time,
+      seen: 0,
+      synSequence: -1,
+      paths: [],
+      unpairedEgress: 0,
+    };
+    this.connections.push(connection);
+    const slot = this.#slot(batch, row, toServer);
+    if (this.#slots[slot] === -1) this.#live++;
+    this.#slots[slot] = connection.id - 1;
+    if (this.#live * 2 > this.#slots.length) this.#grow();
+    return connection;
+  }
+
+  #lookup(batch: PacketBatch, row: number, toServer: boolean): Connection | undefined {
+    const index = this.#slots[this.#slot(batch, row, toServer)]!;
+    return index < 0 ? undefined : this.connections[index];
+  }
+
+  /** The slot that holds the five-tuple, or the free one where it belongs. */
+  #slot(batch: PacketBatch, row: number, toServer: boolean): number {
+    const client = toServer ? batch.source : batch.destination;
+    const server = toServer ? batch.destination : batch.source;
+    const clientPort = toServer ? batch.sourcePort[row]! : batch.destinationPort[row]!;
+    const serverPort = toServer ? batch.destinationPort[row]! : batch.sourcePort[row]!;
+    const mask = this.#slots.length - 1;
+    const offset = 4 * row;
+    let slot =
+      mixTuple(
+        client[offset]! ^ client[offset + 1]! ^ client[offset + 2]! ^ client[offset + 3]!,
+        server[offset]! ^ server[offset + 1]! ^ server[offset + 2]! ^ server[offset + 3]!,
+        clientPort,
+        serverPort,
+        batch.protocol[row]!,
+      ) & mask;
+    for (;;) {
+      const index = this.#slots[slot]!;
+      if (index < 0) return slot;
+      const item = this.connections[index]!;
+      if (
+        item.clientPort === clientPort &&
+        item.serverPort === serverPort &&
+        item.protocol === batch.protocol[row] &&
+        item.family === batch.family[row] &&
+        sameWords(item.client, client, offset) &&
+        sameWords(item.server, server, offset)
+      ) {
+        return slot;
+      }
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #isToServer(connection: Connection, batch: PacketBatch, row: number): boolean {
+    return connection.clientPort === batch.sourcePort[row] && sameWords(connection.client, batch.source, 4 * row);
+  }
+
+  #grow(): void {
+    const old = this.#slots;
+    this.#slots = new Int32Array(old.length * 2).fill(-1);
+    const mask = this.#slots.length - 1;
+    for (const index of old) {
+      if (index < 0) continue;
+      const { client, server, clientPort, serverPort, protocol } = this.connections[index]!;
+      let slot =
+        mixTuple(
+          client[0] ^ client[1] ^ client[2] ^ client[3],
+          server[0] ^ server[1] ^ server[2] ^ server[3],
+          clientPort,
+          serverPort,
+          protocol,
+        ) & mask;
+      while (this.#slots[slot]! >= 0) slot = (slot + 1) & mask;
+      this.#slots[slot] = index;
+    }
+  }
+}
+
+function mixTuple(client: number, server: number, clientPort: number, serverPort: number, protocol: number): number {
+  let hash =
+    Math.imul(client, 0x9e3779b1) ^
+    Math.imul(server, 0x85ebca6b) ^
+    Math.imul((clientPort << 16) | serverPort, 0xc2b2ae35) ^
+    protocol;
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+function note(connection: Connection, toServer: boolean, flags: number, sequence: number, payload: number): void {
+  if ((flags & (SYN | ACK)) === SYN && toServer) connection.synSequence = sequence;
+  if ((flags & SYN) !== 0) connection.seen |= toServer ? Seen.synToServer : Seen.synToClient;
+  if ((flags & FIN) !== 0) connection.seen |= toServer ? Seen.finToServer : Seen.finToClient;
+  if ((flags & RST) !== 0) connection.seen |= Seen.reset;
+  if (toServer && (flags & (SYN | RST)) === 0 && (payload > 0 || (flags & ACK) !== 0))
+    connection.seen |= Seen.establishedByClient;
+}
+
+function wordsAt(column: Uint32Array, row: number): Words {
+  return [column[4 * row]!, column[4 * row + 1]!, column[4 * row + 2]!, column[4 * row + 3]!];
+}
+
+function sameWords(words: Words, column: Uint32Array, offset: number): boolean {
+  return (
+    words[0] === column[offset] &&
+    words[1] === column[offset + 1] &&
+    words[2] === column[offset + 2] &&
+    words[3] === column[offset + 3]
+  );
+}
+
+function timeOf(batch: PacketBatch, row: number): number {
+  return batch.seconds[row]! * 1e9 + batch.nanoseconds[row]!;
+}

@@ -1,0 +1,183 @@
+import { IpProtocol } from '../net/ip-protocol.ts';
+import { type PacketBatch, Status } from '../wire/packet-batch.ts';
+
+/** A copy may leave up to this long after it came in: a neighbour is asked three times, a second apart (linux-forwarding 4.13). */
+const PAIRING_WINDOW_NANOSECONDS = 4e9;
+/** Copies of one frame on two capture devices of one interface are this close. */
+const DUPLICATE_WINDOW_NANOSECONDS = 2e6;
+
+const SLOT_FREE = -1;
+
+/**
+ * Finds for a frame that leaves the router the frame that came in: the same packet, its TTL one less. A ring of the last ingress
+ * frames with a hash index; addresses and ports may differ where the packet was translated.
+ */
+export class Pairing {
+  readonly #size: number;
+  readonly #hash: Int32Array;
+  readonly #heads: Int32Array;
+  readonly #next: Int32Array;
+  readonly #time: Float64Array;
+  readonly #token: Int32Array;
+  readonly #interface: Int16Array;
+  readonly #captureInterface: Int32Array;
+  readonly #translated: Uint8Array;
+  readonly #source: Uint32Array;
+  readonly #destination: Uint32Array;
+  readonly #ports: Uint32Array;
+  readonly #fields: Uint32Array;
+  #cursor = 0;
+
+  constructor(size = 1 << 16) {
+    this.#size = size;
+    this.#hash = new Int32Array(size);
+    this.#heads = new Int32Array(size).fill(SLOT_FREE);
+    this.#next = new Int32Array(size).fill(SLOT_FREE);
+    this.#time = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
+    this.#token = new Int32Array(size).fill(-1);
+    this.#interface = new Int16Array(size);
+    this.#captureInterface = new Int32Array(size);
+    this.#translated = new Uint8Array(size);
+    this.#source = new Uint32Array(4 * size);
+    this.#destination = new Uint32Array(4 * size);
+    this.#ports = new Uint32Array(size);
+    this.#fields = new Uint32Array(4 * size);
+  }
+
+  /** Remembers an ingress frame under the caller's token (≥ 0). `translated`: bit 0 the source, bit 1 the destination may change. */
+  remember(batch: PacketBatch, row: number, position: number, token: number, translated: number): void {
+    const slot = this.#cursor;
+    this.#cursor = (slot + 1) % this.#size;
+    if (this.#token[slot]! >= 0) this.#unlink(slot);
+    const bucket = this.#bucket(batch, row, batch.ttl[row]!);
+    this.#hash[slot] = bucket;
+    this.#next[slot] = this.#heads[bucket]!;
+    this.#heads[bucket] = slot;
+    this.#time[slot] = timeOf(batch, row);
+    this.#token[slot] = token;
+    this.#interface[slot] = position;
+    this.#captureInterface[slot] = batch.captureInterface[row]!;
+    this.#translated[slot] = translated;
+    for (let word = 0; word < 4; word++) {
+      this.#source[4 * slot + word] = batch.source[4 * row + word]!;
+      this.#destination[4 * slot + word] = batch.destination[4 * row + word]!;
+    }
+    this.#ports[slot] = portsOf(batch, row);
+    this.#storeFields(slot, batch, row);
+  }
+
+  /** Whether the same frame was just remembered from another capture device of the same interface. */
+  isDuplicate(batch: PacketBatch, row: number, position: number): boolean {
+    const time = timeOf(batch, row);
+    const ttl = batch.ttl[row]!;
+    for (let slot = this.#heads[this.#bucket(batch, row, ttl)]!; slot !== SLOT_FREE; slot = this.#next[slot]!) {
+      if (this.#interface[slot] !== position || this.#captureInterface[slot] === batch.captureInterface[row]) continue;
+      if (time - this.#time[slot]! > DUPLICATE_WINDOW_NANOSECONDS) continue;
+      if (this.#same(slot, batch, row, ttl) && this.#sameAddresses(slot, batch, row, 0)) return true;
+    }
+    return false;
+  }
+
+  /** Takes the ingress frame of which this one is the egress copy: its token, −1 where there is none. Each is taken once. */
+  take(batch: PacketBatch, row: number): number {
+    const ttl = batch.ttl[row]! + 1;
+    const time = timeOf(batch, row);
+    let best = SLOT_FREE;
+    for (let slot = this.#heads[this.#bucket(batch, row, ttl)]!; slot !== SLOT_FREE; slot = this.#next[slot]!) {
+      if (time - this.#time[slot]! > PAIRING_WINDOW_NANOSECONDS || !this.#same(slot, batch, row, ttl)) continue;
+      if (!this.#sameAddresses(slot, batch, row, this.#translated[slot]!)) continue;
+      // The newest stands first in its chain; the oldest match is the one that leaves first.
+      best = slot;
+    }
+    if (best === SLOT_FREE) return -1;
+    const token = this.#token[best]!;
+    this.#unlink(best);
+    this.#token[best] = -1;
+    return token;
+  }
+
+  #unlink(slot: number): void {
+    const bucket = this.#hash[slot]!;
+    let current = this.#heads[bucket]!;
+    if (current === slot) {
+      this.#heads[bucket] = this.#next[slot]!;
+      return;
+    }
+    while (current !== SLOT_FREE) {
+      const following = this.#next[current]!;
+      if (following === slot) {
+        this.#next[current] = this.#next[slot]!;
+        return;
+      }
+      current = following;
+    }
+  }
+
+  /** Only fields that no translation changes go into the hash. */
+  #bucket(batch: PacketBatch, row: number, ttl: number): number {
+    let hash = (batch.identification[row]! * 0x9e3779b1) ^ (batch.networkLength[row]! << 8) ^ ttl;
+    hash = Math.imul(hash ^ batch.protocol[row]!, 0x85ebca6b) ^ batch.fragmentOffset[row]!;
+    if (batch.protocol[row] === IpProtocol.tcp) {
+      hash ^= Math.imul(batch.tcpSequence[row]!, 0xc2b2ae35) ^ Math.imul(batch.tcpAcknowledgement[row]!, 0x27d4eb2f);
+      hash ^= batch.tcpFlags[row]! << 16;
+    }
+    hash ^= hash >>> 15;
+    return (hash >>> 0) % this.#size;
+  }
+
+  #storeFields(slot: number, batch: PacketBatch, row: number): void {
+    this.#fields[4 * slot] = identityOf(batch, row);
+    this.#fields[4 * slot + 1] = batch.tcpSequence[row]!;
+    this.#fields[4 * slot + 2] = batch.tcpAcknowledgement[row]!;
+    this.#fields[4 * slot + 3] =
+      ((batch.ttl[row]! << 24) | (batch.protocol[row]! << 16) | (batch.networkLength[row]! & 0xffff)) >>> 0;
+  }
+
+  #same(slot: number, batch: PacketBatch, row: number, ttl: number): boolean {
+    if (this.#token[slot]! < 0) return false;
+    const packed = ((ttl << 24) | (batch.protocol[row]! << 16) | (batch.networkLength[row]! & 0xffff)) >>> 0;
+    return (
+      this.#fields[4 * slot] === identityOf(batch, row) &&
+      this.#fields[4 * slot + 1] === batch.tcpSequence[row] &&
+      this.#fields[4 * slot + 2] === batch.tcpAcknowledgement[row] &&
+      this.#fields[4 * slot + 3] === packed
+    );
+  }
+
+  #sameAddresses(slot: number, batch: PacketBatch, row: number, translated: number): boolean {
+    let sourceSame = true;
+    let destinationSame = true;
+    for (let word = 0; word < 4; word++) {
+      if (this.#source[4 * slot + word] !== batch.source[4 * row + word]) sourceSame = false;
+      if (this.#destination[4 * slot + word] !== batch.destination[4 * row + word]) destinationSame = false;
+    }
+    const ports = portsOf(batch, row);
+    if (((this.#ports[slot]! ^ ports) & 0xffff0000) !== 0) sourceSame = false;
+    if (((this.#ports[slot]! ^ ports) & 0xffff) !== 0) destinationSame = false;
+    return (sourceSame || (translated & 1) !== 0) && (destinationSame || (translated & 2) !== 0);
+  }
+}
+
+/** Nanoseconds since 1970 as a double: exact to about 256 ns, enough for windows of milliseconds. */
+function timeOf(batch: PacketBatch, row: number): number {
+  return batch.seconds[row]! * 1e9 + batch.nanoseconds[row]!;
+}
+
+function portsOf(batch: PacketBatch, row: number): number {
+  return ((batch.sourcePort[row]! << 16) | batch.destinationPort[row]!) >>> 0;
+}
+
+/** Identification, fragment offset, TCP flags or ICMP header, folded. */
+function identityOf(batch: PacketBatch, row: number): number {
+  let value = batch.identification[row]! ^ (batch.fragmentOffset[row]! << 16);
+  if ((batch.status[row]! & Status.transport) !== 0) {
+    if (batch.protocol[row] === IpProtocol.tcp) value ^= batch.tcpFlags[row]! << 20;
+    else if (batch.protocol[row] === IpProtocol.icmp || batch.protocol[row] === IpProtocol.icmpv6)
+      value ^=
+        (batch.icmpType[row]! << 24) ^
+        (batch.icmpCode[row]! << 16) ^
+        (batch.icmpIdentifier[row]! << 8) ^
+        batch.icmpSequence[row]!;
+  }
+  return value >>> 0;
+}

@@ -1,0 +1,302 @@
+import type { CaptureSet } from '../capture/capture-set.ts';
+import { DecisionBatch } from '../forwarding/decision.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
+import { USUAL_PORTS } from '../model/intent.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
+import { ConnectionLog, Seen } from '../observation/connection-log.ts';
+import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
+import { Pairing } from '../observation/pairing.ts';
+import { Side, Vantage } from '../observation/vantage.ts';
+import { PacketBatch, Status } from '../wire/packet-batch.ts';
+import type { ResolvedIntent } from './intent.ts';
+import { type FrameRef, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
+import { Flag, makePacket } from './probe-packet.ts';
+import type { Router } from './router.ts';
+import { Senders } from './senders.ts';
+import { hopOf } from './session.ts';
+
+const BATCH_ROWS = 4096;
+
+export interface ReplayOptions {
+  /** The capture predates the configuration: what the servers sent is taken as SPS's answer. */
+  readonly whatIf: boolean;
+  readonly verifyChecksums?: boolean;
+  /** Called now and then with the frames read so far. */
+  readonly onProgress?: (frames: number) => void;
+}
+
+/** Frames of one kind: how many, and the first. */
+export interface FrameTally {
+  count: number;
+  first?: FrameRef;
+}
+
+/** What running a capture through a router gave. */
+export interface Replay {
+  readonly frames: number;
+  readonly ipFrames: number;
+  readonly log: ConnectionLog;
+  readonly paths: PathTable;
+  readonly forwarder: Forwarder;
+  readonly vantage: Vantage;
+  readonly senders: Senders;
+  /** Frames of a monitored service of which the ingress interface cannot be told. */
+  readonly ambiguous: FrameTally;
+  /** Later fragments between monitored hosts, which have no ports. */
+  readonly fragments: FrameTally;
+  /** IPv6 frames of monitored ports. */
+  readonly ipv6: FrameTally;
+  /** Unmonitored connections on usually monitored ports, by port. */
+  readonly usualPorts: ReadonlyMap<number, FrameTally>;
+  /** ARP requests of the router for SPS without an answer so far: count of requests since the last answer. */
+  readonly unansweredArp: number;
+  /** Nanoseconds since 1970 of the last frame. */
+  readonly lastTime: number;
+}
+
+/** Runs every frame of the captures through the router, in time order. */
+export async function replay(
+  captures: CaptureSet,
+  router: Router,
+  resolved: ResolvedIntent,
+  options: ReplayOptions,
+): Promise<Replay> {
+  const run = new ReplayRun(captures, router, resolved, options);
+  const batch = new PacketBatch(BATCH_ROWS);
+  while (await captures.next(batch)) {
+    run.consume(batch);
+    options.onProgress?.(run.frames);
+  }
+  return run;
+}
+
+class ReplayRun implements Replay {
+  frames = 0;
+  ipFrames = 0;
+  readonly log = new ConnectionLog();
+  readonly paths = new PathTable();
+  readonly forwarder: Forwarder;
+  readonly vantage: Vantage;
+  readonly senders: Senders;
+  readonly ambiguous: FrameTally = { count: 0 };
+  readonly fragments: FrameTally = { count: 0 };
+  readonly ipv6: FrameTally = { count: 0 };
+  readonly usualPorts = new Map<number, FrameTally>();
+  unansweredArp = 0;
+  lastTime = 0;
+
+  readonly #captures: CaptureSet;
+  readonly #resolved: ResolvedIntent;
+  readonly #options: ReplayOptions;
+  readonly #monitored: MonitoredServices;
+  readonly #pairing = new Pairing();
+  readonly #decisions = new DecisionBatch(1);
+  readonly #key = newPathKey();
+  readonly #explain: () => ReturnType<Forwarder['explainLast']>;
+
+  constructor(captures: CaptureSet, router: Router, resolved: ResolvedIntent, options: ReplayOptions) {
+    this.#captures = captures;
+    this.#resolved = resolved;
+    this.#options = options;
+    this.forwarder = router.forwarder({
+      ...(options.verifyChecksums !== undefined && { verifyChecksums: options.verifyChecksums }),
+    });
+    const { forwarder } = this;
+    this.#explain = () => forwarder.explainLast();
+    this.#forwarderIndex = Int16Array.from(router.interfaces, (item) => forwarder.interfaceIndex(item.name));
+    const vantageIndex = (name: string): number => router.interfaces.findIndex((item) => item.name === name);
+    const neighbourInterfaces = new Map<number, number>();
+    for (const { mac, device } of router.neighbours)
+      if (mac !== undefined) neighbourInterfaces.set(mac, vantageIndex(device));
+    this.vantage = new Vantage(router.interfaces, (mac) => neighbourInterfaces.get(mac) ?? -1);
+    this.senders = new Senders(router, resolved.intent, vantageIndex, resolved.clientInterface);
+    this.#monitored = new MonitoredServices(resolved.intent, (family, words, offset) =>
+      forwarder.isLocal(family, words, offset),
+    );
+  }
+
+  consume(batch: PacketBatch): void {
+    this.vantage.learn(this.#captures.interfaces);
+    for (let row = 0; row < batch.length; row++) this.#frame(batch, row);
+    this.frames += batch.length;
+    if (batch.length > 0) this.lastTime = batch.seconds[batch.length - 1]! * 1e9 + batch.nanoseconds[batch.length - 1]!;
+  }
+
+  #frame(batch: PacketBatch, row: number): void {
+    const status = batch.status[row]!;
+    if ((status & (Status.ip | Status.arp)) === 0) return;
+    const { vantage } = this;
+    vantage.place(batch, row);
+    if ((status & Status.arp) !== 0) {
+      if (vantage.side === Side.ingress) this.senders.learnArp(batch, row, vantage.interface);
+      return;
+    }
+    this.ipFrames++;
+    switch (vantage.side) {
+      case Side.ingress:
+        this.#ingress(batch, row, vantage.interface);
+        break;
+      case Side.egress:
+        this.#egress(batch, row, vantage.interface);
+        break;
+      case Side.ambiguous:
+        if (this.#monitored.hasServicePort(batch, row)) tally(this.ambiguous, batch, row);
+        break;
+      default:
+    }
+  }
+
+  #ingress(batch: PacketBatch, row: number, position: number): void {
+    if (this.#pairing.isDuplicate(batch, row, position)) return;
+    const spsSide = this.senders.facesSps(position);
+    const end = this.#monitored.serverEnd(batch, row, spsSide);
+    if (end === ServerEnd.none) {
+      this.#unmonitored(batch, row, position);
+      return;
+    }
+    const connection = this.log.find(batch, row, end);
+    const { toServer } = this.log;
+    let ingress = position;
+    let synthetic = false;
+    if (
+      this.#options.whatIf &&
+      !toServer &&
+      !spsSide &&
+      !this.#monitored.isSps(batch.family[row]!, batch.destination, 4 * row)
+    ) {
+      // What the server answered then is what SPS would answer now: the same segment, from SPS's interface.
+      ingress = this.senders.spsInterfaces[0] ?? position;
+      batch.sourceMac[row] = this.senders.anyMac;
+      batch.ttl[row] = 64;
+      synthetic = true;
+    }
+    if (toServer && batch.protocol[row] === IpProtocol.tcp) this.#completeHandshake(batch, row, connection.seen);
+    this.forwarder.decide(batch, row, ingress, this.#decisions, 0);
+    const path = this.#intern(batch, row, ingress, toServer, synthetic);
+    const token = this.log.count(connection, path, batch, row);
+    const flags = this.#key.flags;
+    if (!synthetic && !this.#options.whatIf) this.#pairing.remember(batch, row, position, token, (flags >> 1) & 3);
+  }
+
+  /** The router takes a packet that nobody monitors, too: it may touch connection entries, and its copies must not pair with others. */
+  #unmonitored(batch: PacketBatch, row: number, position: number): void {
+    const protocol = batch.protocol[row]!;
+    if ((batch.status[row]! & Status.transport) === 0) {
+      if (batch.fragmentOffset[row] !== 0) tally(this.fragments, batch, row);
+    } else if (this.#monitored.hasServicePort(batch, row)) {
+      if (batch.family[row] === 6) tally(this.ipv6, batch, row);
+      this.forwarder.decide(batch, row, position, this.#decisions, 0);
+      return;
+    } else if (protocol === IpProtocol.tcp && (batch.tcpFlags[row]! & (Flag.syn | Flag.ack)) === Flag.syn) {
+      const port = batch.destinationPort[row]!;
+      if (USUAL_PORTS.includes(port) && this.#betweenMonitoredNetworks(batch, row, position)) {
+        const known = this.usualPorts.get(port) ?? { count: 0 };
+        tally(known, batch, row);
+        this.usualPorts.set(port, known);
+      }
+    }
+    if (protocol === IpProtocol.icmp) this.forwarder.decide(batch, row, position, this.#decisions, 0);
+  }
+
+  #betweenMonitoredNetworks(batch: PacketBatch, row: number, position: number): boolean {
+    if (this.senders.facesSps(position) || this.forwarder.isLocal(batch.family[row]!, batch.destination, 4 * row))
+      return false;
+    const { clients, servers } = this.#resolved.intent;
+    const source = batch.source[4 * row]!;
+    const destination = batch.destination[4 * row]!;
+    const inside = (prefixes: typeof clients, address: number): boolean =>
+      prefixes.length === 0 ||
+      prefixes.some(
+        (prefix) =>
+          prefix.family === 4 &&
+          (prefix.prefixLength === 0 || (prefix.words[0] ^ address) >>> (32 - prefix.prefixLength) === 0),
+      );
+    return batch.family[row] === 4 && inside(clients, source) && inside(servers, destination);
+  }
+
+  /**
+   * Where no interface that faces SPS was captured, its SYN-ACK cannot be in the capture although the client acknowledges it: the
+   * router saw it. Without it the entry would stay half open and the client's packets be taken for INVALID.
+   */
+  #completeHandshake(batch: PacketBatch, row: number, seenBefore: number): void {
+    const flags = batch.tcpFlags[row]!;
+    if (
+      (flags & (Flag.syn | Flag.ack)) !== Flag.ack ||
+      (seenBefore & Seen.synToServer) === 0 ||
+      (seenBefore & Seen.synToClient) !== 0
+    )
+      return;
+    if (!this.#options.whatIf && this.senders.spsInterfaces.some((position) => this.#isCaptured(position))) return;
+    const position = this.senders.spsInterfaces[0];
+    if (position === undefined) return;
+    const words = (column: Uint32Array) =>
+      [column[4 * row]!, column[4 * row + 1]!, column[4 * row + 2]!, column[4 * row + 3]!] as const;
+    const packet = makePacket({
+      protocol: IpProtocol.tcp,
+      source: { family: batch.family[row] as 4 | 6, words: words(batch.destination) },
+      sourcePort: batch.destinationPort[row]!,
+      destination: { family: batch.family[row] as 4 | 6, words: words(batch.source) },
+      destinationPort: batch.sourcePort[row]!,
+      sourceMac: this.senders.anyMac,
+      ttl: 64,
+      time: batch.seconds[row]! * 1e9 + batch.nanoseconds[row]!,
+      flags: Flag.syn | Flag.ack,
+      sequence: (batch.tcpAcknowledgement[row]! - 1) >>> 0,
+      acknowledgement: batch.tcpSequence[row]!,
+    });
+    this.forwarder.decide(packet, 0, position, this.#decisions, 0);
+  }
+
+  #isCaptured(position: number): boolean {
+    return this.vantage.wasCaptured(position);
+  }
+
+  #intern(batch: PacketBatch, row: number, ingress: number, toServer: boolean, synthetic: boolean): number {
+    const key = this.#key;
+    keyOfDecision(key, this.#decisions, 0);
+    key.toServer = toServer;
+    key.synthetic = synthetic;
+    key.kind = kindOf(batch, row);
+    key.ingress = ingress;
+    key.sourceMac = this.senders.facesSps(ingress) ? batch.sourceMac[row]! : -1;
+    key.hop = hopOf(this.#decisions, 0, batch, row, this.#resolved.intent.sps);
+    if (key.hop !== 3) key.gateway = 0;
+    return this.paths.intern(key, batch.file[row]!, batch.frameNumber[row]!, this.#explain);
+  }
+
+  #egress(batch: PacketBatch, row: number, position: number): void {
+    const token = this.#pairing.take(batch, row);
+    if (token >= 0) {
+      this.log.observe(token, position, batch.destinationMac[row]!);
+      return;
+    }
+    const end = this.#monitored.serverEnd(batch, row, true);
+    if (end === ServerEnd.none || this.#options.whatIf) return;
+    if (this.forwarder.isLocal(batch.family[row]!, batch.source, 4 * row)) return;
+    this.#feedUncaptured(batch, row, position, end);
+  }
+
+  /** A frame that left without having been captured on its way in: the router's state knows it, and nothing is judged by it. */
+  #feedUncaptured(batch: PacketBatch, row: number, position: number, end: number): void {
+    const connection = this.log.find(batch, row, end);
+    connection.unpairedEgress++;
+    const spsPosition = this.senders.spsInterfaces[0];
+    if (this.senders.facesSps(position) || spsPosition === undefined || this.#isCaptured(spsPosition)) return;
+    batch.ttl[row] = batch.ttl[row]! + 1;
+    batch.sourceMac[row] = this.senders.anyMac;
+    this.forwarder.decide(batch, row, spsPosition, this.#decisions, 0);
+  }
+}
+
+function kindOf(batch: PacketBatch, row: number): number {
+  if (batch.protocol[row] !== IpProtocol.tcp) return PacketKind.ordinary;
+  const flags = batch.tcpFlags[row]!;
+  if ((flags & Flag.reset) !== 0) return PacketKind.reset;
+  if ((flags & Flag.syn) !== 0 || batch.payloadLength[row]! > 0) return PacketKind.ordinary;
+  return PacketKind.bare;
+}
+
+function tally(into: FrameTally, batch: PacketBatch, row: number): void {
+  into.count++;
+  into.first ??= { file: batch.file[row]!, frame: batch.frameNumber[row]! };
+}

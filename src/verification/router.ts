@@ -1,0 +1,67 @@
+import type { Problem } from '../diagnostic/diagnostic.ts';
+import type { Forwarder, ForwarderOptions } from '../forwarding/forwarder.ts';
+import type { Step } from '../forwarding/walk.ts';
+import type { RunWideUnknown } from '../model/linux-device.ts';
+import type { Neighbour, NetworkInterface } from '../model/network-interface.ts';
+import type { Redirect } from '../model/redirect.ts';
+import type { IpAddress } from '../net/ip-address.ts';
+import type { Span } from '../text/span.ts';
+
+/** One packet of a flow, as far as a remedy needs it. Prefixes are printed as the router's language wants them. */
+export interface FlowOfInterest {
+  readonly ingress: string;
+  readonly egress: string;
+  /** `from` and `to` as IPv4 prefixes in text; absent: any. */
+  readonly from?: string;
+  readonly to?: string;
+  readonly protocol: string;
+  readonly sourcePort?: string;
+  readonly destinationPort?: string;
+}
+
+/** A change of the configuration: commands in the router's own language, in order. */
+export type Remedy = readonly string[];
+
+/** Changes that may mend a failure, shortest first. None is printed before the simulation has shown that it helps. */
+export interface Remedies {
+  relaxReversePath(ingress: string): readonly Remedy[];
+  ignoreMarkInReversePath(ingress: string): readonly Remedy[];
+  /** Redirect packets that nothing selects yet. */
+  redirect(flow: FlowOfInterest): readonly Remedy[];
+  /** Evaluate the marking rule that reads the connection mark after those that set it. */
+  moveBehind(rule: Extract<Step, { kind: 'rule' }>): readonly Remedy[];
+  /** Turn the connection mark into a packet mark. */
+  restoreMark(connmark: number, spsInterface: string): readonly Remedy[];
+  exemptInterface(rule: Extract<Step, { kind: 'rule' }>, spsInterface: string): readonly Remedy[];
+  selectMark(fwmark: number): readonly Remedy[];
+  fillTable(table: number, sps: IpAddress, spsInterface: string): readonly Remedy[];
+  replaceNextHop(route: Extract<Step, { kind: 'route' }>, sps: IpAddress, spsInterface: string): readonly Remedy[];
+  /** Evaluate the redirect's policy rule before the one that decided. */
+  raisePolicyRule(fwmark: number, decidedAt: number): readonly Remedy[];
+  permit(flow: FlowOfInterest): readonly Remedy[];
+  leaveUntranslated(flow: FlowOfInterest): readonly Remedy[];
+  stopIcmpRedirects(interfaceName: string): readonly Remedy[];
+}
+
+/** A router as verification sees it, whatever its make: facts, a simulation, and changes in its own language. */
+export interface Router {
+  readonly dialects: readonly string[];
+  readonly hostname?: string;
+  readonly collectedAt?: string;
+  readonly interfaces: readonly NetworkInterface[];
+  readonly neighbours: readonly Neighbour[];
+  /** What its text says that it redirects: for inferring an intent. */
+  readonly redirect: Redirect;
+  readonly problems: readonly Problem[];
+  readonly notices: readonly string[];
+  /** Statements whose effect is unknown for every packet: nothing is verified while there are any. */
+  readonly runWideUnknowns: readonly RunWideUnknown[];
+  readonly remedies: Remedies;
+  /** The interface that the route to an address leaves by, by destination alone. */
+  interfaceToward(address: IpAddress): string | undefined;
+  forwarder(options?: ForwarderOptions): Forwarder;
+  /** The same router after these commands; undefined where one of them would be refused. */
+  altered(commands: Remedy): Router | undefined;
+  /** The sysctl, rule or route behind a name, for reports; absent where it is not in the text. */
+  settingOrigin(name: string): Span | undefined;
+}

@@ -1,0 +1,103 @@
+import type { Intent } from '../model/intent.ts';
+import type { IpAddress } from '../net/ip-address.ts';
+import { equalIpAddress } from '../net/ip-address.ts';
+import { prefixContains, prefixCovers } from '../net/prefix.ts';
+import type { PacketBatch } from '../wire/packet-batch.ts';
+import type { Router } from './router.ts';
+
+/**
+ * Who sent a frame: SPS or somebody else. SPS is its MAC address on an interface that faces it; a source address decides nothing, since
+ * SPS may use any. MAC addresses come from the neighbour table, ARP in the capture, copies of redirected frames, or, where all of these
+ * are missing, from the only host that answered redirected frames.
+ */
+export class Senders {
+  /** Router interfaces that face SPS. */
+  readonly spsInterfaces: readonly number[];
+  readonly #macs = new Set<number>();
+  readonly #responders = new Set<number>();
+  readonly #sps: readonly IpAddress[];
+  readonly #segmentHasClients: boolean;
+  #sawSpsMac = false;
+
+  constructor(
+    router: Router,
+    intent: Intent,
+    interfaceIndex: (name: string) => number,
+    clientInterface: string | undefined,
+  ) {
+    this.#sps = intent.sps;
+    this.spsInterfaces = intent.spsInterfaces.map(interfaceIndex).filter((index) => index >= 0);
+    for (const neighbour of router.neighbours) {
+      if (neighbour.mac === undefined || neighbour.mac === 0) continue;
+      if (intent.spsInterfaces.includes(neighbour.device) && this.#isSps(neighbour.address))
+        this.#macs.add(neighbour.mac);
+    }
+    this.#segmentHasClients = segmentHasClients(router, intent, clientInterface);
+  }
+
+  /** One MAC address of SPS for packets that we make, −1 where none is known. */
+  get anyMac(): number {
+    return [...this.#macs, ...this.#responders][0] ?? -1;
+  }
+
+  /** MAC addresses that belong to SPS. */
+  get macs(): ReadonlySet<number> {
+    return this.#macs;
+  }
+
+  /** Whether a frame from SPS's MAC address came in. */
+  get sawSps(): boolean {
+    return this.#sawSpsMac || this.#responders.size > 0;
+  }
+
+  facesSps(position: number): boolean {
+    return this.spsInterfaces.includes(position);
+  }
+
+  /** Learns from an ARP frame on an interface that faces SPS. */
+  learnArp(batch: PacketBatch, row: number, position: number): void {
+    if (!this.facesSps(position) || batch.arpSenderMac[row]! <= 0) return;
+    const sender = batch.source[4 * row]!;
+    if (this.#sps.some((address) => address.family === 4 && address.words[0] === sender))
+      this.#macs.add(batch.arpSenderMac[row]!);
+  }
+
+  /** The router sent a frame for SPS's address to this MAC. */
+  learnNextHop(mac: number): void {
+    if (mac > 0) this.#macs.add(mac);
+  }
+
+  /** A host on SPS's segment answered frames that were redirected. */
+  learnResponder(mac: number): void {
+    if (mac > 0) this.#responders.add(mac);
+  }
+
+  noteSender(mac: number): void {
+    if (this.#macs.has(mac)) this.#sawSpsMac = true;
+  }
+
+  /** `true` from SPS, `false` from another host, `undefined` cannot be told. */
+  isSps(ingress: number, sourceMac: number): boolean | undefined {
+    if (!this.facesSps(ingress)) return false;
+    if (sourceMac >= 0 && this.#macs.size > 0) return this.#macs.has(sourceMac);
+    if (sourceMac >= 0 && this.#responders.size === 1) return this.#responders.has(sourceMac);
+    return this.#segmentHasClients ? undefined : true;
+  }
+
+  #isSps(address: IpAddress): boolean {
+    return this.#sps.some((known) => equalIpAddress(known, address));
+  }
+}
+
+/** Whether monitored clients may sit on a segment that faces SPS, so that the interface alone does not prove the sender. */
+function segmentHasClients(router: Router, intent: Intent, clientInterface: string | undefined): boolean {
+  if (clientInterface !== undefined && intent.spsInterfaces.includes(clientInterface)) return true;
+  if (intent.clients.length === 0) return clientInterface === undefined;
+  return router.interfaces.some(
+    (item) =>
+      intent.spsInterfaces.includes(item.name) &&
+      item.addresses.some(({ prefix }) =>
+        intent.clients.some((clients) => prefixContains(clients, prefix) || prefixCovers(prefix, clients)),
+      ),
+  );
+}

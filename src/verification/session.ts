@@ -1,0 +1,260 @@
+import { DecisionBatch, Disposition } from '../forwarding/decision.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
+import type { Walk } from '../forwarding/walk.ts';
+import type { IpAddress } from '../net/ip-address.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
+import type { PacketBatch } from '../wire/packet-batch.ts';
+import { type Category, judge } from './judge.ts';
+import { Hop, keyOfDecision, newPathKey, type PathKey } from './path-table.ts';
+import { Flag, makePacket } from './probe-packet.ts';
+
+/** Which of the four flows of a redirected session a packet belongs to. */
+export type Role = 'client-request' | 'sps-reply' | 'sps-request' | 'server-reply';
+
+/** How SPS appears toward the server. `client-same-port`: both legs share one five-tuple. */
+export type Spoofing = 'own' | 'client-other-port' | 'client-same-port';
+
+/** One session to synthesize. */
+export interface SessionSpec {
+  readonly protocol: number;
+  readonly client: IpAddress;
+  readonly clientPort: number;
+  readonly clientInterface: number;
+  readonly clientMac: number;
+  readonly server: IpAddress;
+  readonly serverPort: number;
+  /** Where the server's replies enter, if SPS's request does not show it. */
+  readonly serverInterface: number;
+  readonly sps: IpAddress;
+  readonly spsInterface: number;
+  readonly spsMac: number;
+  readonly spoofing: Spoofing;
+}
+
+/** A synthesized packet and what becomes of it. */
+export interface Probe {
+  readonly role: Role;
+  readonly phase: 'opening' | 'established' | 'closing';
+  /** For people: `SYN of SPS to the server`. */
+  readonly label: string;
+  readonly toServer: boolean;
+  readonly fromSps: boolean;
+  readonly spoofing: Spoofing;
+  readonly spec: SessionSpec;
+  readonly packet: PacketBatch;
+  readonly key: Readonly<PathKey>;
+  readonly category: Category;
+  readonly walk: Walk;
+  /** Index in {@link Forwarder.unknowns} made readable; absent where determined. */
+  readonly unknown?: string;
+}
+
+const START = 1_700_000_000e9;
+const STEP = 1e6;
+
+/**
+ * Runs one session of client, SPS and server through a router without connection entries. A leg ends at its first packet that does not
+ * go where it should: what would come after it could not happen.
+ */
+export function runSession(router: Forwarder, spec: SessionSpec): Probe[] {
+  return new SessionRun(router.fresh(), spec).run();
+}
+
+interface Leg {
+  readonly requester: {
+    readonly role: Role;
+    readonly address: IpAddress;
+    readonly port: number;
+    readonly mac: number;
+    readonly interface: number;
+  };
+  readonly responder: { readonly role: Role; readonly mac: number; interface: number };
+  requestSequence: number;
+  replySequence: number;
+  alive: boolean;
+}
+
+class SessionRun {
+  readonly #router: Forwarder;
+  readonly #spec: SessionSpec;
+  readonly #decisions = new DecisionBatch(1);
+  readonly #probes: Probe[] = [];
+  #time = START;
+
+  constructor(router: Forwarder, spec: SessionSpec) {
+    this.#router = router;
+    this.#spec = spec;
+  }
+
+  run(): Probe[] {
+    const spec = this.#spec;
+    const clientLeg: Leg = {
+      requester: {
+        role: 'client-request',
+        address: spec.client,
+        port: spec.clientPort,
+        mac: spec.clientMac,
+        interface: spec.clientInterface,
+      },
+      responder: { role: 'sps-reply', mac: spec.spsMac, interface: spec.spsInterface },
+      requestSequence: 1000,
+      replySequence: 200_000,
+      alive: true,
+    };
+    const own = spec.spoofing === 'own';
+    const serverLeg: Leg = {
+      requester: {
+        role: 'sps-request',
+        address: own ? spec.sps : spec.client,
+        port: spec.spoofing === 'client-same-port' ? spec.clientPort : otherPort(spec.clientPort),
+        mac: spec.spsMac,
+        interface: spec.spsInterface,
+      },
+      responder: { role: 'server-reply', mac: -1, interface: spec.serverInterface },
+      // Later in sequence space than the client leg, so that on a shared five-tuple conntrack takes the client leg's packets as old ones.
+      requestSequence: 1_000_000,
+      replySequence: 2_000_000,
+      alive: true,
+    };
+    this.#open(clientLeg);
+    this.#open(serverLeg);
+    for (const leg of [clientLeg, serverLeg]) this.#exchange(leg);
+    for (const leg of [serverLeg, clientLeg]) this.#close(leg);
+    return this.#probes;
+  }
+
+  #open(leg: Leg): void {
+    if (this.#spec.protocol !== IpProtocol.tcp) return;
+    this.#request(leg, 'opening', 'SYN', Flag.syn, 0);
+    this.#reply(leg, 'opening', 'SYN-ACK', Flag.syn | Flag.ack, 0);
+    this.#request(leg, 'opening', 'ACK', Flag.ack, 0);
+  }
+
+  #exchange(leg: Leg): void {
+    this.#request(leg, 'established', 'data', Flag.push | Flag.ack, 100);
+    this.#reply(leg, 'established', 'data', Flag.push | Flag.ack, 200);
+    if (this.#spec.protocol === IpProtocol.tcp) this.#request(leg, 'established', 'ACK', Flag.ack, 0);
+  }
+
+  #close(leg: Leg): void {
+    if (this.#spec.protocol !== IpProtocol.tcp) return;
+    this.#request(leg, 'closing', 'FIN', Flag.fin | Flag.ack, 0);
+    this.#reply(leg, 'closing', 'FIN', Flag.fin | Flag.ack, 0);
+    this.#request(leg, 'closing', 'ACK', Flag.ack, 0);
+  }
+
+  #request(leg: Leg, phase: Probe['phase'], what: string, flags: number, payload: number): void {
+    if (!leg.alive) return;
+    const { requester } = leg;
+    const packet = makePacket({
+      protocol: this.#spec.protocol,
+      source: requester.address,
+      sourcePort: requester.port,
+      destination: this.#spec.server,
+      destinationPort: this.#spec.serverPort,
+      sourceMac: requester.mac,
+      ttl: requester.role === 'sps-request' ? 64 : 128,
+      time: this.#tick(),
+      flags,
+      sequence: leg.requestSequence,
+      acknowledgement: (flags & Flag.ack) === 0 ? 0 : leg.replySequence,
+      payloadLength: payload,
+    });
+    leg.requestSequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
+    const probe = this.#decide(packet, requester.role, phase, what, requester.interface, requester.mac);
+    if (probe.category === 'viaSps' && requester.role === 'sps-request' && probe.key.egress >= 0)
+      leg.responder.interface = probe.key.egress;
+    if (probe.category !== 'viaSps') leg.alive = false;
+  }
+
+  #reply(leg: Leg, phase: Probe['phase'], what: string, flags: number, payload: number): void {
+    if (!leg.alive || leg.responder.interface < 0) return;
+    const packet = makePacket({
+      protocol: this.#spec.protocol,
+      source: this.#spec.server,
+      sourcePort: this.#spec.serverPort,
+      destination: leg.requester.address,
+      destinationPort: leg.requester.port,
+      sourceMac: leg.responder.mac,
+      ttl: 64,
+      time: this.#tick(),
+      flags,
+      sequence: leg.replySequence,
+      acknowledgement: leg.requestSequence,
+      payloadLength: payload,
+    });
+    leg.replySequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
+    const probe = this.#decide(packet, leg.responder.role, phase, what, leg.responder.interface, leg.responder.mac);
+    if (probe.category !== 'viaSps') leg.alive = false;
+  }
+
+  #decide(packet: PacketBatch, role: Role, phase: Probe['phase'], what: string, ingress: number, mac: number): Probe {
+    this.#router.decide(packet, 0, ingress, this.#decisions, 0);
+    const fromSps = role === 'sps-reply' || role === 'sps-request';
+    const key = newPathKey();
+    keyOfDecision(key, this.#decisions, 0);
+    key.toServer = role === 'client-request' || role === 'sps-request';
+    key.synthetic = true;
+    key.ingress = ingress;
+    key.sourceMac = fromSps ? mac : -1;
+    key.hop = hopOf(this.#decisions, 0, packet, 0, [this.#spec.sps]);
+    const unknown = key.unknown >= 0 ? this.#router.unknowns[key.unknown]?.reason : undefined;
+    const probe: Probe = {
+      role,
+      phase,
+      label: `${what} of ${SENDERS[role]}`,
+      toServer: key.toServer,
+      fromSps,
+      spoofing: this.#spec.spoofing,
+      spec: this.#spec,
+      packet,
+      key,
+      category: judge(key, fromSps),
+      walk: this.#router.explainLast(),
+      ...(unknown !== undefined && { unknown }),
+    };
+    this.#probes.push(probe);
+    return probe;
+  }
+
+  #tick(): number {
+    this.#time += STEP;
+    return this.#time;
+  }
+}
+
+const SENDERS: Readonly<Record<Role, string>> = {
+  'client-request': 'the client',
+  'sps-reply': 'SPS to the client',
+  'sps-request': 'SPS to the server',
+  'server-reply': 'the server',
+};
+
+function otherPort(port: number): number {
+  return port === 50001 ? 50002 : 50001;
+}
+
+/** A {@link Hop} number: to whom the decision in a row sends the packet. */
+export function hopOf(
+  decisions: DecisionBatch,
+  into: number,
+  batch: PacketBatch,
+  row: number,
+  sps: readonly IpAddress[],
+): number {
+  if (decisions.disposition[into] !== Disposition.forwarded) return Hop.none;
+  const offset = 4 * into;
+  const hop = decisions.nextHop;
+  for (const address of sps) {
+    const { words } = address;
+    if (
+      words[0] === hop[offset] &&
+      words[1] === hop[offset + 1] &&
+      words[2] === hop[offset + 2] &&
+      words[3] === hop[offset + 3]
+    )
+      return Hop.sps;
+  }
+  for (let word = 0; word < 4; word++) if (hop[offset + word] !== batch.destination[4 * row + word]) return Hop.gateway;
+  return Hop.onLink;
+}
