@@ -19,6 +19,8 @@ export interface Namespaces {
   readonly enterRouter: (argv: readonly string[]) => string[];
   /** Where rt_tables of the router is, seen from outside. */
   readonly routingTableNames: string;
+  /** A directory that goes with the namespaces. */
+  readonly scratch: string;
   readonly remove: () => void;
 }
 
@@ -56,6 +58,7 @@ export function createNamespaces(options: { readonly bystander: boolean }): Name
     enter,
     enterRouter: (argv) => enter('router', ['unshare', '--uts', 'sh', join(directory, 'enter'), ...argv]),
     routingTableNames: join(directory, 'iproute2', 'rt_tables'),
+    scratch: directory,
     remove,
   };
 }

@@ -1,6 +1,6 @@
 /** Records a scenario into its folder under `captures/`. */
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { run } from './command.ts';
@@ -27,8 +27,8 @@ export async function recordScenario(scenario: Scenario, root: string): Promise<
 }
 
 async function recordOne(scenario: RecordedScenario, root: string): Promise<Outcome> {
-  const scratch = mkdtempSync(join(tmpdir(), 'redirect-verify-recording-'));
   const lab = await buildLab(labOptions(scenario));
+  const scratch = makeFolder(lab.namespaces.scratch, 'recording');
   try {
     const { snapLength } = scenario;
     // What is stored as pasted text is also what configures the router: so the text is known to work.
@@ -48,7 +48,6 @@ async function recordOne(scenario: RecordedScenario, root: string): Promise<Outc
     return { truth, frames };
   } finally {
     lab.tearDown();
-    rmSync(scratch, { recursive: true, force: true });
   }
 }
 
