@@ -25,6 +25,7 @@ export interface CaptureFileSummary {
   readonly path: string;
   readonly format: 'pcap' | 'pcapng';
   readonly packets: number;
+  /** Sum of the frames' original lengths. */
   readonly bytes: number;
   readonly truncated: boolean;
   /** Frames that the capture says it dropped (interface statistics), 0 where it says nothing. */
@@ -50,6 +51,9 @@ export interface CaptureSet {
 export interface OpenOptions {
   /** Judge checksums as the kernel does and set the bad-checksum bits. */
   readonly verifyChecksums?: boolean;
-  /** Frames held back to put them in time order, default 65536. */
+  /**
+   * Frames of a file held back to put them in time order, default 65536; of more than two files each holds back its share of twice as
+   * many. 0 delivers them as they come, without waiting for more.
+   */
   readonly reorderWindow?: number;
 }

@@ -1,0 +1,241 @@
+import { PacketBatch } from '../wire/packet-batch.ts';
+import type { CaptureFile } from './capture-file.ts';
+import { type FrameReader, ReadResult } from './frame-reader.ts';
+
+/** Rows read between two deliveries, at least: ordering has a cost for each delivery. */
+const MIN_STEP = 4096;
+
+/**
+ * One file's frames, put in time order within a window. Rows are decoded into a slab; when it is full, the earliest of them are delivered
+ * and `hold` of them stay back for what may still come. Capture tools write the interfaces in batches, so that frames of one file are out
+ * of order by what one batch holds. Equal times keep the file's order.
+ *
+ * Slots of the slab are handed out round and round. In a file that is in order they are therefore delivered in ascending runs, which are
+ * copied column by column without sorting anything.
+ */
+export class TimeOrder {
+  readonly file: CaptureFile;
+  private readonly reader: FrameReader;
+  private readonly hold: number;
+  private readonly slab: PacketBatch;
+  /** Slots in use, `first` … `last`−1: those up to `ready` are in time order and can go. */
+  private order: Uint32Array;
+  private scratch: Uint32Array;
+  private readonly runs: Uint32Array;
+  private first = 0;
+  private ready = 0;
+  private last = 0;
+  /** Ring of slots that are not in use and clear. */
+  private readonly free: Uint32Array;
+  private freeFirst = 0;
+  private freeCount: number;
+  /** Time of the frame read last, and whether one of those in use was read after a later one. */
+  private readSeconds = Number.NEGATIVE_INFINITY;
+  private readNanoseconds = 0;
+  private outOfOrder = false;
+  /** Time up to which frames were made ready. */
+  private readySeconds = Number.NEGATIVE_INFINITY;
+  private readyNanoseconds = 0;
+  private ended = false;
+
+  constructor(reader: FrameReader, file: CaptureFile, hold: number) {
+    this.reader = reader;
+    this.file = file;
+    this.hold = hold;
+    const capacity = hold + Math.max(MIN_STEP, hold >>> 1);
+    this.slab = new PacketBatch(capacity);
+    this.slab.clearRows(0, capacity);
+    this.order = new Uint32Array(capacity);
+    this.scratch = new Uint32Array(capacity);
+    this.runs = new Uint32Array(capacity + 1);
+    this.free = new Uint32Array(capacity);
+    this.freeCount = capacity;
+    for (let slot = 0; slot < capacity; slot++) this.free[slot] = slot;
+  }
+
+  /** Whether a frame can be delivered without reading. */
+  get hasReady(): boolean {
+    return this.first < this.ready;
+  }
+
+  /** Time of the next frame; only where there is one ready. */
+  get nextSeconds(): number {
+    return this.slab.seconds[this.order[this.first]!]!;
+  }
+
+  get nextNanoseconds(): number {
+    return this.slab.nanoseconds[this.order[this.first]!]!;
+  }
+
+  /** Reads until frames are ready; false where the file has no more. */
+  async fill(): Promise<boolean> {
+    while (!this.hasReady) {
+      if (this.ended && this.first === this.last) return false;
+      await this.read();
+    }
+    return true;
+  }
+
+  /**
+   * Moves ready frames up to and including the given time to the batch, from its row `row` on, and returns how many. With `orEqual` false
+   * frames of that very time stay.
+   */
+  take(batch: PacketBatch, row: number, seconds: number, nanoseconds: number, orEqual: boolean): number {
+    const room = Math.min(batch.capacity - row, this.ready - this.first);
+    let taken = 0;
+    while (taken < room) {
+      const slot = this.order[this.first]!;
+      let count = 0;
+      // A run of ascending slots.
+      while (
+        taken + count < room &&
+        this.order[this.first + count] === slot + count &&
+        this.isBefore(slot + count, seconds, nanoseconds, orEqual)
+      ) {
+        count++;
+      }
+      if (count === 0) break;
+      batch.copyRows(this.slab, slot, row + taken, count);
+      this.release(slot, count);
+      this.first += count;
+      taken += count;
+    }
+    return taken;
+  }
+
+  private isBefore(slot: number, seconds: number, nanoseconds: number, orEqual: boolean): boolean {
+    const ownSeconds = this.slab.seconds[slot]!;
+    if (ownSeconds !== seconds) return ownSeconds < seconds;
+    const ownNanoseconds = this.slab.nanoseconds[slot]!;
+    return ownNanoseconds < nanoseconds || (orEqual && ownNanoseconds === nanoseconds);
+  }
+
+  private release(slot: number, count: number): void {
+    this.slab.clearRows(slot, slot + count);
+    const capacity = this.free.length;
+    let at = (this.freeFirst + this.freeCount) % capacity;
+    for (let index = 0; index < count; index++) {
+      this.free[at] = slot + index;
+      at = at + 1 === capacity ? 0 : at + 1;
+    }
+    this.freeCount += count;
+  }
+
+  /** Fills the slab and makes its earliest frames ready. */
+  private async read(): Promise<void> {
+    this.order.copyWithin(0, this.first, this.last);
+    this.last -= this.first;
+    this.first = 0;
+    this.ready = 0;
+    while (!this.ended && this.freeCount > 0) {
+      const result = this.readRows();
+      if (result === ReadResult.end) this.ended = true;
+      else if (result === ReadResult.needsMore) {
+        // Without a window nobody waits: a live capture delivers what has come.
+        if (this.hold === 0 && this.last > 0) break;
+        await this.reader.advance();
+      }
+    }
+    if (this.outOfOrder) {
+      this.sort();
+      this.outOfOrder = false;
+      const latest = this.order[this.last - 1]!;
+      this.readSeconds = this.slab.seconds[latest]!;
+      this.readNanoseconds = this.slab.nanoseconds[latest]!;
+    }
+    this.ready = this.ended ? this.last : Math.max(0, this.last - this.hold);
+    this.countLate();
+  }
+
+  private readRows(): number {
+    const { slab, order, free, reader } = this;
+    const capacity = free.length;
+    let { freeFirst, freeCount, last, readSeconds, readNanoseconds } = this;
+    let result: number = ReadResult.frame;
+    while (freeCount > 0) {
+      const slot = free[freeFirst]!;
+      result = reader.next(slab, slot);
+      if (result !== ReadResult.frame) break;
+      freeFirst = freeFirst + 1 === capacity ? 0 : freeFirst + 1;
+      freeCount--;
+      order[last++] = slot;
+      const seconds = slab.seconds[slot]!;
+      const nanoseconds = slab.nanoseconds[slot]!;
+      if (seconds < readSeconds || (seconds === readSeconds && nanoseconds < readNanoseconds)) this.outOfOrder = true;
+      readSeconds = seconds;
+      readNanoseconds = nanoseconds;
+    }
+    this.freeFirst = freeFirst;
+    this.freeCount = freeCount;
+    this.last = last;
+    this.readSeconds = readSeconds;
+    this.readNanoseconds = readNanoseconds;
+    return result;
+  }
+
+  /** Counts the frames that have come too late: others of a later time were made ready before. */
+  private countLate(): void {
+    if (this.ready === 0) return;
+    let late = 0;
+    let firstFrame = Number.POSITIVE_INFINITY;
+    while (late < this.ready && this.isBefore(this.order[late]!, this.readySeconds, this.readyNanoseconds, false)) {
+      firstFrame = Math.min(firstFrame, this.slab.frameNumber[this.order[late]!]!);
+      late++;
+    }
+    if (late > 0) this.file.countLate(late, firstFrame);
+    if (late === this.ready) return;
+    const latest = this.order[this.ready - 1]!;
+    this.readySeconds = this.slab.seconds[latest]!;
+    this.readyNanoseconds = this.slab.nanoseconds[latest]!;
+  }
+
+  /** Stable merge sort of the slots in use over the runs that are in order already: few, where interfaces were written in batches. */
+  private sort(): void {
+    let runCount = this.findRuns();
+    const { runs } = this;
+    while (runCount > 1) {
+      let merged = 0;
+      for (let run = 0; run < runCount; run += 2) {
+        const start = runs[run]!;
+        const middle = runs[run + 1]!;
+        const end = run + 1 < runCount ? runs[run + 2]! : middle;
+        this.merge(start, middle, end);
+        runs[merged++] = start;
+      }
+      runs[merged] = this.last;
+      runCount = merged;
+      const sorted = this.scratch;
+      this.scratch = this.order;
+      this.order = sorted;
+    }
+  }
+
+  /** Writes where the ascending runs start, with the end behind the last, and returns how many there are. */
+  private findRuns(): number {
+    const { order, runs, slab } = this;
+    let count = 0;
+    for (let at = 0; at < this.last; at++) {
+      const slot = order[at]!;
+      if (at === 0 || this.isBefore(slot, slab.seconds[order[at - 1]!]!, slab.nanoseconds[order[at - 1]!]!, false)) {
+        runs[count++] = at;
+      }
+    }
+    runs[count] = this.last;
+    return count;
+  }
+
+  private merge(start: number, middle: number, end: number): void {
+    const { order, scratch, slab } = this;
+    let left = start;
+    let right = middle;
+    for (let at = start; at < end; at++) {
+      const leftSlot = order[left]!;
+      const takeLeft =
+        right >= end ||
+        (left < middle && !this.isBefore(order[right]!, slab.seconds[leftSlot]!, slab.nanoseconds[leftSlot]!, false));
+      scratch[at] = takeLeft ? leftSlot : order[right]!;
+      if (takeLeft) left++;
+      else right++;
+    }
+  }
+}
