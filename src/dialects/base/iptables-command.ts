@@ -1,0 +1,642 @@
+import type { Match, Rule, Target } from '../../model/netfilter.ts';
+import type { Family } from '../../net/ip-address.ts';
+import { IpProtocol, parseIpProtocol } from '../../net/ip-protocol.ts';
+import type { Word } from '../../text/line-scanner.ts';
+import { parseMaskedAddress } from './iptables-address.ts';
+import { type OptionUse, RuleError, type RuleContext } from './iptables-extension.ts';
+import { MATCH_EXTENSIONS, type MatchExtension, UNMODELLED_MATCHES } from './iptables-matches.ts';
+import {
+  PASS_THROUGH_TARGETS,
+  TARGET_EXTENSIONS,
+  type TargetExtension,
+  UNMODELLED_TARGETS,
+} from './iptables-targets.ts';
+
+/** A rule without its place. */
+export type RuleBody = Omit<Rule, 'origin'>;
+
+export type IptablesVerb =
+  | 'append'
+  | 'delete'
+  | 'check'
+  | 'insert'
+  | 'replace'
+  | 'new-chain'
+  | 'delete-chain'
+  | 'rename-chain'
+  | 'policy'
+  | 'flush'
+  | 'zero'
+  | 'list';
+
+/** What one iptables command line asks for, rules expanded in the order of `-s a,b -d c,d` (sources outside). */
+export interface IptablesCommand {
+  readonly verb?: IptablesVerb;
+  readonly table: string;
+  readonly chain?: string;
+  /** Number of the rule, from 1. */
+  readonly number?: number;
+  /** Of `-P`: the policy; of `-E`: the new name. */
+  readonly argument?: string;
+  readonly rules: readonly RuleBody[];
+  /** Names of matches and targets whose effect is not modelled. */
+  readonly unmodelled: readonly string[];
+  /** Of these, names that are no extension of iptables that this reader has heard of. */
+  readonly unheard: readonly string[];
+  /** `-4`, `-6`: the command concerns this family only. */
+  readonly onlyFamily?: Family;
+  /** Why the rule could not be read. The rules then hold one rule of which everything is unknown. */
+  readonly error?: string;
+}
+
+export interface CommandContext {
+  readonly family: Family;
+  /** `-s ! 10.0.0.0/8`, as iptables before 1.4.3 printed it; later versions refuse it. */
+  readonly innerNegation: boolean;
+  /** How many rules one statement may expand to. */
+  readonly expansionLimit: number;
+  /** Table where `-t` is not said. */
+  readonly table: string;
+}
+
+const COMMAND_VERBS: Readonly<Record<string, IptablesVerb>> = {
+  append: 'append',
+  delete: 'delete',
+  check: 'check',
+  insert: 'insert',
+  replace: 'replace',
+  'new-chain': 'new-chain',
+  new: 'new-chain',
+  'delete-chain': 'delete-chain',
+  'rename-chain': 'rename-chain',
+  policy: 'policy',
+  flush: 'flush',
+  zero: 'zero',
+  list: 'list',
+  'list-rules': 'list',
+};
+
+/** Long names of the options that every rule knows, with their short letters. Ref: iptables(8). */
+const SHORT: Readonly<Record<string, string>> = {
+  A: 'append',
+  D: 'delete',
+  C: 'check',
+  I: 'insert',
+  R: 'replace',
+  N: 'new-chain',
+  X: 'delete-chain',
+  E: 'rename-chain',
+  P: 'policy',
+  F: 'flush',
+  Z: 'zero',
+  L: 'list',
+  S: 'list-rules',
+  t: 'table',
+  p: 'protocol',
+  s: 'source',
+  d: 'destination',
+  i: 'in-interface',
+  o: 'out-interface',
+  f: 'fragments',
+  m: 'match',
+  j: 'jump',
+  g: 'goto',
+  c: 'set-counters',
+  w: 'wait',
+  W: 'wait-interval',
+  M: 'modprobe',
+  v: 'verbose',
+  n: 'numeric',
+  x: 'exact',
+  '4': 'ipv4',
+  '6': 'ipv6',
+};
+
+const LONG_SYNONYMS: Readonly<Record<string, string>> = {
+  src: 'source',
+  dst: 'destination',
+  proto: 'protocol',
+  fragment: 'fragments',
+  'line-numbers': 'numeric',
+  new: 'new-chain',
+};
+
+const GENERIC = new Set([...Object.values(SHORT), ...Object.keys(LONG_SYNONYMS)]);
+
+/** Protocols of `/etc/protocols` that the net layer does not name. */
+const MORE_PROTOCOLS: Readonly<Record<string, number>> = {
+  all: 0,
+  hopopt: 0,
+  ggp: 3,
+  ipencap: 4,
+  st: 5,
+  hmp: 20,
+  'xns-idp': 22,
+  rdp: 27,
+  'iso-tp4': 29,
+  'idpr-cmtp': 38,
+  'ipv6-route': 43,
+  'ipv6-frag': 44,
+  idrp: 45,
+  skip: 57,
+  'ipv6-nonxt': 59,
+  'ipv6-opts': 60,
+  rspf: 73,
+  vmtp: 81,
+  ospfigp: 89,
+  'ax.25': 93,
+  etherip: 97,
+  encap: 98,
+  ipcomp: 108,
+  isis: 124,
+  fc: 133,
+  mh: 135,
+  'mobility-header': 135,
+  'ipv6-mh': 135,
+  'mpls-in-ip': 137,
+  manet: 138,
+  hip: 139,
+  shim6: 140,
+  wesp: 141,
+  rohc: 142,
+};
+
+/** Match extension that `-p` brings along when one of its options is used. */
+const IMPLIED: ReadonlyMap<number, string> = new Map([
+  [IpProtocol.tcp, 'tcp'],
+  [IpProtocol.udp, 'udp'],
+  [IpProtocol.udplite, 'udp'],
+  [IpProtocol.icmp, 'icmp'],
+  [IpProtocol.icmpv6, 'icmp6'],
+  [IpProtocol.sctp, 'sctp'],
+  [IpProtocol.dccp, 'dccp'],
+  [IpProtocol.esp, 'esp'],
+  [IpProtocol.ah, 'ah'],
+  [135, 'mh'],
+]);
+
+/** An extension that the rule has loaded and the options that it was given. `extension` is absent where it is not modelled. */
+interface Loaded<E> {
+  readonly name: string;
+  readonly extension?: E;
+  readonly uses: OptionUse[];
+  /** Of unmodelled ones: the words as written. */
+  readonly words: string[];
+}
+
+/** Reads one rule or command line, word by word, as iptables' own option loop does. */
+class CommandReader {
+  private readonly words: readonly Word[];
+  private readonly context: CommandContext;
+  private index = 0;
+  private negated = false;
+  private verb: IptablesVerb | undefined;
+  private table: string;
+  private chain: string | undefined;
+  private number: number | undefined;
+  private argument: string | undefined;
+  private onlyFamily: Family | undefined;
+  private sources: { text: string; negated: boolean } | undefined;
+  private destinations: { text: string; negated: boolean } | undefined;
+  private inInterface: Match | undefined;
+  private outInterface: Match | undefined;
+  private matchesAllIn = false;
+  private protocol: { number: number; negated: boolean } | undefined;
+  private fragment: { negated: boolean } | undefined;
+  private readonly matches: Loaded<MatchExtension>[] = [];
+  private target: Loaded<TargetExtension> | undefined;
+  private goto: string | undefined;
+  private comment: string | undefined;
+  readonly unheard: string[] = [];
+
+  constructor(words: readonly Word[], context: CommandContext) {
+    this.words = words;
+    this.context = context;
+    this.table = context.table;
+  }
+
+  read(): IptablesCommand {
+    let error: string | undefined;
+    let rules: RuleBody[] = [];
+    try {
+      this.readWords();
+      if (this.takesRule()) rules = this.build();
+    } catch (thrown) {
+      if (!(thrown instanceof RuleError)) throw thrown;
+      error = thrown.message;
+      rules = [unknownRule(this.words)];
+      this.recoverCommand();
+    }
+    return {
+      ...(this.verb === undefined ? {} : { verb: this.verb }),
+      table: this.table,
+      ...(this.chain === undefined ? {} : { chain: this.chain }),
+      ...(this.number === undefined ? {} : { number: this.number }),
+      ...(this.argument === undefined ? {} : { argument: this.argument }),
+      rules,
+      unmodelled: error === undefined ? unmodelledNames(rules) : [],
+      unheard: this.unheard,
+      ...(this.onlyFamily === undefined ? {} : { onlyFamily: this.onlyFamily }),
+      ...(error === undefined ? {} : { error }),
+    };
+  }
+
+  private takesRule(): boolean {
+    const byNumber = this.verb === 'delete' && this.number !== undefined;
+    return ['append', 'insert', 'replace', 'delete', 'check'].includes(this.verb ?? '') && !byNumber;
+  }
+
+  /** After an error the rest may still say which table and chain are concerned. */
+  private recoverCommand(): void {
+    for (let index = this.index; index < this.words.length; index++) {
+      const word = this.words[index]!.text;
+      const next = this.words[index + 1]?.text;
+      if ((word === '-t' || word === '--table') && next !== undefined) this.table = next;
+      const verb = /^-[ADIR]$/.test(word) ? COMMAND_VERBS[SHORT[word[1]!]!] : undefined;
+      if (verb !== undefined && this.verb === undefined && next !== undefined) {
+        this.verb = verb;
+        this.chain = next;
+      }
+    }
+  }
+
+  private readWords(): void {
+    while (this.index < this.words.length) {
+      const { text, quoted } = this.words[this.index]!;
+      if (text === '!' && !quoted) {
+        if (this.negated) throw new RuleError('two exclamation marks in a row');
+        this.negated = true;
+        this.index++;
+        continue;
+      }
+      if (text.startsWith('--')) this.readLong(text.slice(2));
+      else if (text.startsWith('-') && text.length > 1) this.readShort(text.slice(1));
+      else throw new RuleError(`"${text}" stands where an option should be`);
+      if (this.negated) throw new RuleError('this option cannot be inverted');
+    }
+  }
+
+  private readLong(written: string): void {
+    this.index++;
+    const equals = written.indexOf('=');
+    const name = equals < 0 ? written : written.slice(0, equals);
+    const attached = equals < 0 ? undefined : written.slice(equals + 1);
+    if (this.readExtensionOption(name, attached, false)) return;
+    if (GENERIC.has(name)) {
+      this.readGeneric(LONG_SYNONYMS[name] ?? name, attached);
+      return;
+    }
+    if (this.loadImplied(name) && this.readExtensionOption(name, attached, false)) return;
+    const open = this.openUnmodelled();
+    if (open !== undefined) {
+      this.readUnmodelledOption(open, written);
+      return;
+    }
+    // getopt takes an abbreviation that only one option begins with.
+    if (this.readExtensionOption(name, attached, true)) return;
+    const long = [...GENERIC].filter((option) => option.startsWith(name));
+    if (long.length === 1) this.readGeneric(LONG_SYNONYMS[long[0]!] ?? long[0]!, attached);
+    else throw new RuleError(`--${name} is no option here`);
+  }
+
+  private readShort(letters: string): void {
+    this.index++;
+    const name = SHORT[letters[0]!];
+    if (name === undefined) {
+      const open = this.openUnmodelled();
+      if (open === undefined) throw new RuleError(`-${letters} is no option`);
+      this.readUnmodelledOption(open, letters, '-');
+      return;
+    }
+    const flags = ['numeric', 'verbose', 'exact', 'fragments', 'ipv4', 'ipv6'];
+    const rest = letters.slice(1);
+    if (rest !== '' && flags.includes(name)) {
+      // `-vnL`: flags in a bundle.
+      this.readGeneric(name, undefined);
+      this.index--;
+      this.readShort(rest);
+      return;
+    }
+    this.readGeneric(name, rest === '' ? undefined : rest);
+  }
+
+  private takeNegation(): boolean {
+    const { negated } = this;
+    this.negated = false;
+    return negated;
+  }
+
+  private peek(): Word | undefined {
+    return this.words[this.index];
+  }
+
+  private take(option: string, attached?: string): string {
+    if (attached !== undefined) return attached;
+    const word = this.words[this.index++];
+    if (word === undefined) throw new RuleError(`--${option} needs a value`);
+    return word.text;
+  }
+
+  /** A value that may be inverted in the way of old versions: `-s ! 10.0.0.0/8`. */
+  private takeInvertible(option: string, attached?: string): { text: string; negated: boolean } {
+    let negated = this.takeNegation();
+    if (attached === undefined && this.peek()?.text === '!' && !this.peek()!.quoted) {
+      if (!this.context.innerNegation || negated)
+        throw new RuleError('the exclamation mark must stand before the option');
+      negated = true;
+      this.index++;
+    }
+    return { text: this.take(option, attached), negated };
+  }
+
+  private readGeneric(name: string, attached: string | undefined): void {
+    const verb = COMMAND_VERBS[name];
+    if (verb !== undefined) {
+      this.readVerb(name, verb, attached);
+      return;
+    }
+    switch (name) {
+      case 'table':
+        this.table = this.take(name, attached);
+        return;
+      case 'source':
+        if (this.sources !== undefined) throw new RuleError('the source is given twice');
+        this.sources = this.takeInvertible(name, attached);
+        return;
+      case 'destination':
+        if (this.destinations !== undefined) throw new RuleError('the destination is given twice');
+        this.destinations = this.takeInvertible(name, attached);
+        return;
+      case 'in-interface':
+      case 'out-interface':
+        this.readInterface(name, attached);
+        return;
+      case 'protocol':
+        this.readProtocol(attached);
+        return;
+      case 'fragments':
+        this.fragment = { negated: this.takeNegation() };
+        return;
+      case 'match':
+        this.loadMatch(this.take(name, attached));
+        return;
+      case 'jump':
+      case 'goto':
+        this.readTarget(name, this.take(name, attached));
+        return;
+      case 'set-counters':
+        this.take(name, attached);
+        if (attached === undefined && /^\d+$/.test(this.peek()?.text ?? '')) this.index++;
+        return;
+      case 'wait':
+      case 'wait-interval':
+        if (attached === undefined && /^\d+$/.test(this.peek()?.text ?? '')) this.index++;
+        return;
+      case 'modprobe':
+        this.take(name, attached);
+        return;
+      case 'ipv4':
+      case 'ipv6':
+        this.onlyFamily = name === 'ipv4' ? 4 : 6;
+        return;
+      default:
+        // verbose, numeric, exact: nothing but print.
+        return;
+    }
+  }
+
+  private readVerb(name: string, verb: IptablesVerb, attached: string | undefined): void {
+    if (this.verb !== undefined && !(this.verb === 'list' && verb === 'zero'))
+      throw new RuleError('two commands in one line');
+    this.verb = verb;
+    const optional = ['delete-chain', 'flush', 'zero', 'list'].includes(verb);
+    const next = this.peek();
+    if (attached !== undefined || !optional || (next !== undefined && !next.text.startsWith('-'))) {
+      this.chain = this.take(name, attached);
+    }
+    const number = this.peek()?.text ?? '';
+    if (['insert', 'delete', 'replace', 'zero', 'list'].includes(verb) && /^\d+$/.test(number)) {
+      this.number = Number(number);
+      this.index++;
+    } else if (verb === 'replace') throw new RuleError('-R needs the number of a rule');
+    if (verb === 'policy' || verb === 'rename-chain') this.argument = this.take(name);
+    if (this.number === 0) throw new RuleError('rules count from 1');
+  }
+
+  private readInterface(name: 'in-interface' | 'out-interface', attached: string | undefined): void {
+    const { text, negated } = this.takeInvertible(name, attached);
+    if (text.length > 15 || text === '' || /[\s/]/.test(text)) throw new RuleError(`"${text}" is no interface name`);
+    const prefix = text.endsWith('+');
+    const match: Match = { kind: name, name: prefix ? text.slice(0, -1) : text, prefix, negated };
+    // `+` alone matches every interface and is not stored.
+    const kept = text === '+' && !negated ? undefined : match;
+    if (name === 'in-interface') {
+      this.inInterface = kept;
+      this.matchesAllIn = kept === undefined;
+    } else this.outInterface = kept;
+  }
+
+  private readProtocol(attached: string | undefined): void {
+    const { text, negated } = this.takeInvertible('protocol', attached);
+    const number = parseIpProtocol(text) ?? MORE_PROTOCOLS[text.toLowerCase()];
+    if (number === undefined) throw new RuleError(`"${text}" is no protocol`);
+    if (number === 0 && negated) throw new RuleError('"! -p all" would never match');
+    this.protocol = number === 0 ? undefined : { number, negated };
+  }
+
+  private loadMatch(name: string): void {
+    const extension = MATCH_EXTENSIONS.get(name);
+    if (extension === undefined && !UNMODELLED_MATCHES.has(name)) this.unheard.push(`-m ${name}`);
+    this.matches.push({ name, uses: [], words: [], ...(extension === undefined ? {} : { extension }) });
+  }
+
+  /** Loads the extension of the protocol where the option is one of its, or where nothing else can take it. */
+  private loadImplied(option: string): boolean {
+    const name = this.protocol === undefined ? undefined : IMPLIED.get(this.protocol.number);
+    if (name === undefined || this.matches.some((loaded) => loaded.name === name)) return false;
+    const extension = MATCH_EXTENSIONS.get(name);
+    if (extension === undefined ? this.openUnmodelled() !== undefined : !Object.hasOwn(extension.options, option))
+      return false;
+    this.loadMatch(name);
+    return true;
+  }
+
+  private readTarget(kind: 'jump' | 'goto', name: string): void {
+    if (this.target !== undefined || this.goto !== undefined) throw new RuleError('two targets in one rule');
+    if (kind === 'goto') {
+      this.goto = name;
+      return;
+    }
+    const extension = TARGET_EXTENSIONS.get(name);
+    this.target = { name, uses: [], words: [], ...(extension === undefined ? {} : { extension }) };
+  }
+
+  /** Extensions that may take an option, the latest loaded first, the target before all. */
+  private candidates(): Loaded<MatchExtension | TargetExtension>[] {
+    return [...(this.target === undefined ? [] : [this.target]), ...[...this.matches].reverse()];
+  }
+
+  private readExtensionOption(name: string, attached: string | undefined, abbreviated: boolean): boolean {
+    for (const loaded of this.candidates()) {
+      const options = loaded.extension?.options;
+      if (options === undefined) continue;
+      const found = abbreviated
+        ? Object.keys(options).filter((option) => option.startsWith(name))
+        : Object.hasOwn(options, name)
+          ? [name]
+          : [];
+      if (found.length !== 1) continue;
+      this.readUse(loaded, found[0]!, options[found[0]!]!, attached);
+      return true;
+    }
+    return false;
+  }
+
+  private readUse(loaded: Loaded<unknown>, name: string, count: number, attached: string | undefined): void {
+    let negated = this.takeNegation();
+    if (count > 0 && attached === undefined && this.peek()?.text === '!' && !this.peek()!.quoted) {
+      if (!this.context.innerNegation || negated)
+        throw new RuleError('the exclamation mark must stand before the option');
+      negated = true;
+      this.index++;
+    }
+    const values: string[] = [];
+    for (let taken = 0; taken < count; taken++) values.push(this.take(name, taken === 0 ? attached : undefined));
+    if (loaded.name === 'comment') this.comment = values[0] ?? '';
+    loaded.uses.push({ name, arguments: values, negated });
+  }
+
+  /** The latest loaded extension that is not modelled: options that nobody declares are its own. */
+  private openUnmodelled(): Loaded<MatchExtension | TargetExtension> | undefined {
+    return this.candidates().find((loaded) => loaded.extension === undefined);
+  }
+
+  /** Takes an option of an unmodelled extension with everything up to the next option or `!`. */
+  private readUnmodelledOption(loaded: Loaded<unknown>, written: string, dashes = '--'): void {
+    if (this.takeNegation()) loaded.words.push('!');
+    loaded.words.push(`${dashes}${written}`);
+    for (let next = this.peek(); next !== undefined; next = this.peek()) {
+      const option = !next.quoted && (next.text === '!' || /^--?[A-Za-z]/.test(next.text));
+      // `--option ! value` of old versions belongs to the option as well.
+      if (
+        option &&
+        !(this.context.innerNegation && next.text === '!' && !this.words[this.index + 1]?.text.startsWith('-'))
+      )
+        return;
+      loaded.words.push(next.quoted ? JSON.stringify(next.text) : next.text);
+      this.index++;
+    }
+  }
+
+  private build(): RuleBody[] {
+    if (this.chain === undefined) throw new RuleError('the chain is missing');
+    this.assertInterfaces();
+    const context: RuleContext = {
+      family: this.context.family,
+      ...(this.protocol === undefined ? {} : { protocol: this.protocol }),
+    };
+    const rest: Match[] = [];
+    if (this.inInterface !== undefined) rest.push(this.inInterface);
+    if (this.outInterface !== undefined) rest.push(this.outInterface);
+    if (this.protocol !== undefined) {
+      rest.push({ kind: 'protocol', protocol: this.protocol.number, negated: this.protocol.negated });
+    }
+    if (this.fragment !== undefined) rest.push({ kind: 'fragment', negated: this.fragment.negated });
+    for (const loaded of this.matches) {
+      if (loaded.extension !== undefined) rest.push(...loaded.extension.build(loaded.uses, context));
+      else rest.push({ kind: 'unmodelled', name: loaded.name, text: ['-m', loaded.name, ...loaded.words].join(' ') });
+    }
+    const target = this.buildTarget(context);
+    const comment = this.comment === undefined ? {} : { comment: this.comment };
+    return this.expandAddresses().map((addresses) => ({
+      matches: dedupeHeaders([...addresses, ...rest]),
+      target,
+      ...comment,
+    }));
+  }
+
+  /** Ref: iptables refuses `-o` where no egress is known yet and `-i` where no ingress is any more. */
+  private assertInterfaces(): void {
+    if (this.outInterface !== undefined && ['PREROUTING', 'INPUT'].includes(this.chain ?? '')) {
+      throw new RuleError(`-o cannot be used in ${this.chain}`);
+    }
+    if ((this.inInterface !== undefined || this.matchesAllIn) && ['POSTROUTING', 'OUTPUT'].includes(this.chain ?? '')) {
+      throw new RuleError(`-i cannot be used in ${this.chain}`);
+    }
+  }
+
+  private buildTarget(context: RuleContext): Target {
+    if (this.goto !== undefined) return { kind: 'goto', chain: this.goto };
+    const { target } = this;
+    if (target === undefined) return { kind: 'none' };
+    if (target.extension !== undefined) return target.extension.build(target.uses, context);
+    const text = ['-j', target.name, ...target.words].join(' ');
+    if (PASS_THROUGH_TARGETS.has(target.name)) return { kind: 'pass-through', name: target.name };
+    if (UNMODELLED_TARGETS.has(target.name)) return { kind: 'unmodelled', name: target.name, text };
+    if (target.words.length > 0) {
+      this.unheard.push(`-j ${target.name}`);
+      return { kind: 'unmodelled', name: target.name, text };
+    }
+    return { kind: 'jump', chain: target.name };
+  }
+
+  private expandAddresses(): Match[][] {
+    const sources = this.expandOption('source', this.sources);
+    const destinations = this.expandOption('destination', this.destinations);
+    if (sources.length * destinations.length > this.context.expansionLimit) {
+      throw new RuleError(
+        `the rule expands to ${sources.length * destinations.length} rules, more than this tool takes`,
+      );
+    }
+    return sources.flatMap((source) => destinations.map((destination) => [...source, ...destination]));
+  }
+
+  private expandOption(
+    kind: 'source' | 'destination',
+    given: { text: string; negated: boolean } | undefined,
+  ): Match[][] {
+    if (given === undefined) return [[]];
+    const parts = given.text.split(',');
+    if (parts.length > 1 && given.negated) throw new RuleError('several addresses cannot be inverted');
+    if (parts.length > this.context.expansionLimit) {
+      throw new RuleError(`the rule expands to ${parts.length} rules, more than this tool takes`);
+    }
+    return parts.map((part) => {
+      const { address, mask } = parseMaskedAddress(part, this.context.family);
+      const everything = mask.every((word) => word === 0);
+      return everything && !given.negated ? [] : [{ kind, address, mask, negated: given.negated }];
+    });
+  }
+}
+
+/** One condition on the transport header is enough, however often the extension was loaded. */
+function dedupeHeaders(matches: readonly Match[]): Match[] {
+  const seen = new Set<number>();
+  return matches.filter((match) => {
+    if (match.kind !== 'transport-header') return true;
+    if (seen.has(match.protocol)) return false;
+    seen.add(match.protocol);
+    return true;
+  });
+}
+
+function unmodelledNames(rules: readonly RuleBody[]): string[] {
+  const first = rules[0];
+  if (first === undefined) return [];
+  const names = first.matches.flatMap((match) => (match.kind === 'unmodelled' ? [`-m ${match.name}`] : []));
+  return first.target.kind === 'unmodelled' ? [...names, `-j ${first.target.name}`] : names;
+}
+
+/** The rule that stands for one that could not be read: whether it matches and what it then does are both unknown. */
+export function unknownRule(words: readonly Word[]): RuleBody {
+  const text = words.map((word) => word.text).join(' ');
+  return {
+    matches: [{ kind: 'unmodelled', name: 'not understood', text }],
+    target: { kind: 'unmodelled', name: 'not understood', text },
+  };
+}
+
+/** Reads the words of one iptables command, or of one line of iptables-save. Never throws. */
+export function parseIptablesCommand(words: readonly Word[], context: CommandContext): IptablesCommand {
+  return new CommandReader(words, context).read();
+}

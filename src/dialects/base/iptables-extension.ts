@@ -1,0 +1,53 @@
+import type { Family, IpAddress } from '../../net/ip-address.ts';
+import type { PortRange } from '../../net/port-range.ts';
+import { parsePort } from './service-names.ts';
+
+/** A rule that iptables would refuse, or that goes beyond this reader. Caught where the rule is read; never leaves `dialects/`. */
+export class RuleError extends Error {}
+
+/** One option as written, e.g. `! --dport 22`; the name is the long one without dashes. */
+export interface OptionUse {
+  readonly name: string;
+  readonly arguments: readonly string[];
+  readonly negated: boolean;
+}
+
+/** What an extension may need of the rest of the rule. */
+export interface RuleContext {
+  readonly family: Family;
+  /** Of `-p`; absent where there is none or it is 0. */
+  readonly protocol?: { readonly number: number; readonly negated: boolean };
+}
+
+/** The only argument of an option that has exactly one. */
+export function argumentOf(use: OptionUse): string {
+  return use.arguments[0] ?? '';
+}
+
+/** Refuses `!` before an option that cannot be inverted. */
+export function refuseNegation(use: OptionUse): void {
+  if (use.negated) throw new RuleError(`--${use.name} cannot be inverted`);
+}
+
+/** A port or range `a[:b]` with names, open ends allowed. */
+export function parseServiceRange(text: string, separator: ':' | '-'): PortRange {
+  const at = text.indexOf(separator);
+  const range = (first: string, last: string): PortRange => {
+    const low = first === '' ? 0 : parsePort(first);
+    const high = last === '' ? 65535 : parsePort(last);
+    if (low === undefined || high === undefined) throw new RuleError(`"${text}" is no port or range of ports`);
+    if (low > high) throw new RuleError(`the port range "${text}" ends before it begins`);
+    return { first: low, last: high };
+  };
+  if (text === '') throw new RuleError('a port is missing');
+  // A name may hold the separator (`ms-wbt-server`).
+  if (at < 0 || (separator === '-' && parsePort(text) !== undefined)) return range(text, text);
+  return range(text.slice(0, at), text.slice(at + 1));
+}
+
+/** Whether both addresses are of the family of the rule. */
+export function assertFamily(context: RuleContext, ...addresses: readonly IpAddress[]): void {
+  if (addresses.some((address) => address.family !== context.family)) {
+    throw new RuleError(`the address is not of IPv${context.family}`);
+  }
+}

@@ -1,0 +1,204 @@
+import type { Target } from '../../model/netfilter.ts';
+import { type IpAddress, parseIpAddress } from '../../net/ip-address.ts';
+import { parseMaskedMark, parseUnsigned32 } from '../../net/masked-mark.ts';
+import type { PortRange } from '../../net/port-range.ts';
+import {
+  argumentOf,
+  assertFamily,
+  type OptionUse,
+  parseServiceRange,
+  refuseNegation,
+  RuleError,
+  type RuleContext,
+} from './iptables-extension.ts';
+
+/** A target extension that is modelled. */
+export interface TargetExtension {
+  /** Long options without dashes and how many arguments each takes. */
+  readonly options: Readonly<Record<string, number>>;
+  /** What the options make; throws {@link RuleError} where iptables would refuse them. */
+  build(uses: readonly OptionUse[], context: RuleContext): Target;
+}
+
+const MARK_OPTIONS = { 'set-mark': 1, 'set-xmark': 1, 'and-mark': 1, 'or-mark': 1, 'xor-mark': 1 } as const;
+
+/** Reduces a MARK option to value and mask of nf = (nf & ~mask) ^ value. Ref: linux libxt_MARK mark_tg_parse(). */
+function reduceMark(use: OptionUse): { value: number; mask: number } {
+  const text = argumentOf(use);
+  const marked = use.name.startsWith('set-') ? parseMaskedMark(text) : undefined;
+  const bits = use.name.startsWith('set-') ? undefined : parseUnsigned32(text);
+  const fail = (): never => {
+    throw new RuleError(`"${text}" is no mark of 32 bits`);
+  };
+  switch (use.name) {
+    case 'set-xmark':
+      return marked ?? fail();
+    case 'set-mark': {
+      const { value, mask } = marked ?? fail();
+      return { value, mask: (value | mask) >>> 0 };
+    }
+    case 'and-mark':
+      return { value: 0, mask: ~(bits ?? fail()) >>> 0 };
+    case 'or-mark':
+      return { value: bits ?? fail(), mask: bits ?? fail() };
+    default:
+      return { value: bits ?? fail(), mask: 0 };
+  }
+}
+
+function buildMark(uses: readonly OptionUse[]): Target {
+  const [use] = uses;
+  if (use === undefined || uses.length > 1) throw new RuleError('-j MARK needs exactly one of its options');
+  refuseNegation(use);
+  return { kind: 'mark', ...reduceMark(use) };
+}
+
+function buildConnmark(uses: readonly OptionUse[]): Target {
+  for (const use of uses) refuseNegation(use);
+  const actions = uses.filter((use) => !['mask', 'nfmask', 'ctmask'].includes(use.name));
+  const [action] = actions;
+  if (action === undefined || actions.length > 1) throw new RuleError('-j CONNMARK needs exactly one action');
+  const masks = uses.filter((use) => use !== action);
+  if (action.name in MARK_OPTIONS) {
+    if (masks.length > 0) throw new RuleError(`--${action.name} takes its mask as VALUE/MASK`);
+    return { kind: 'connmark-set', ...reduceMark(action) };
+  }
+  if (action.name.endsWith('-shift-mark')) {
+    return { kind: 'unmodelled', name: `CONNMARK --${action.name}`, text: `--${action.name} ${argumentOf(action)}` };
+  }
+  let nfmask = 0xffffffff;
+  let ctmask = 0xffffffff;
+  for (const use of masks) {
+    const mask = parseUnsigned32(argumentOf(use));
+    if (mask === undefined) throw new RuleError(`"${argumentOf(use)}" is no mask of 32 bits`);
+    if (use.name !== 'ctmask') nfmask = mask;
+    if (use.name !== 'nfmask') ctmask = mask;
+  }
+  return { kind: action.name === 'save-mark' ? 'connmark-save' : 'connmark-restore', nfmask, ctmask };
+}
+
+/** Splits `ADDRESS[-ADDRESS][:PORT[-PORT]]`; IPv6 addresses before a port stand in brackets. */
+function splitTranslation(text: string): { addresses: string[]; ports?: string } {
+  const bracketed = /^\[([^\]]*)\](?:-\[([^\]]*)\])?(?::(.*))?$/.exec(text);
+  if (bracketed !== null) {
+    const [, first = '', last, ports] = bracketed;
+    return { addresses: last === undefined ? [first] : [first, last], ...(ports === undefined ? {} : { ports }) };
+  }
+  const colons = text.split(':').length - 1;
+  if (colons > 1) return { addresses: text.split('-') };
+  const [addresses = '', ports] = text.split(':');
+  return { addresses: addresses === '' ? [] : addresses.split('-'), ...(ports === undefined ? {} : { ports }) };
+}
+
+function parseTranslation(
+  text: string,
+  context: RuleContext,
+): { addresses?: { first: IpAddress; last: IpAddress }; ports?: PortRange } {
+  const { addresses, ports } = splitTranslation(text);
+  const parsed = addresses.map((address) => parseIpAddress(address));
+  if (
+    parsed.length > 2 ||
+    parsed.some((address) => address === undefined) ||
+    (parsed.length === 0 && ports === undefined)
+  ) {
+    throw new RuleError(`"${text}" is no address, range of addresses or port to translate to`);
+  }
+  const [first, last = first] = parsed;
+  if (first !== undefined && last !== undefined) assertFamily(context, first, last);
+  return {
+    ...(first === undefined || last === undefined ? {} : { addresses: { first, last } }),
+    ...(ports === undefined ? {} : { ports: parseTranslationPorts(ports) }),
+  };
+}
+
+/** Ports of a translation must be a number or a closed range. */
+function parseTranslationPorts(text: string): PortRange {
+  if (text.startsWith('-') || text.endsWith('-')) throw new RuleError(`"${text}" is no port or range of ports`);
+  return parseServiceRange(text, '-');
+}
+
+const NAT_FLAGS = { random: 0, 'random-fully': 0, persistent: 0 } as const;
+
+function natExtension(kind: 'snat' | 'dnat', option: string): TargetExtension {
+  return {
+    options: { [option]: 1, ...NAT_FLAGS },
+    build: (uses, context) => {
+      for (const use of uses) refuseNegation(use);
+      const to = uses.filter((use) => use.name === option);
+      const flags = uses.filter((use) => use.name !== option).map((use) => use.name);
+      const [use] = to;
+      if (use === undefined || to.length > 1) throw new RuleError(`--${option} must be given once`);
+      const text = argumentOf(use);
+      if (text.slice(text.lastIndexOf(':')).includes('/') && kind === 'dnat') {
+        // A shifted port map `first-last/base`: which port becomes which is not modelled.
+        return { kind: 'unmodelled', name: 'DNAT to a shifted port range', text: `--${option} ${text}` };
+      }
+      return { kind, ...parseTranslation(text, context), flags };
+    },
+  };
+}
+
+function buildMasquerade(uses: readonly OptionUse[]): Target {
+  for (const use of uses) refuseNegation(use);
+  const ports = uses.find((use) => use.name === 'to-ports');
+  return {
+    kind: 'masquerade',
+    ...(ports === undefined ? {} : { ports: parseTranslationPorts(argumentOf(ports)) }),
+    flags: uses.filter((use) => use.name !== 'to-ports').map((use) => use.name),
+  };
+}
+
+const verdict = (kind: 'accept' | 'drop' | 'return'): TargetExtension => ({ options: {}, build: () => ({ kind }) });
+
+/** Targets that are modelled, by name. Ref: iptables(8), iptables-extensions(8). */
+export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<string, TargetExtension>([
+  ['ACCEPT', verdict('accept')],
+  ['DROP', verdict('drop')],
+  ['RETURN', verdict('return')],
+  [
+    'REJECT',
+    {
+      options: { 'reject-with': 1 },
+      build: ([use]) => (use === undefined ? { kind: 'reject' } : { kind: 'reject', with: argumentOf(use) }),
+    },
+  ],
+  ['MARK', { options: MARK_OPTIONS, build: buildMark }],
+  [
+    'CONNMARK',
+    {
+      options: {
+        ...MARK_OPTIONS,
+        'save-mark': 0,
+        'restore-mark': 0,
+        mask: 1,
+        nfmask: 1,
+        ctmask: 1,
+        'left-shift-mark': 1,
+        'right-shift-mark': 1,
+      },
+      build: buildConnmark,
+    },
+  ],
+  ['SNAT', natExtension('snat', 'to-source')],
+  ['DNAT', natExtension('dnat', 'to-destination')],
+  ['MASQUERADE', { options: { 'to-ports': 1, random: 0, 'random-fully': 0 }, build: buildMasquerade }],
+]);
+
+/**
+ * Targets after which evaluation goes on and that change nothing that a later decision looks at. TEE sends a copy elsewhere and leaves
+ * the packet alone. Not here: TTL, HL, DSCP, TOS and ECN (fields that rules test), HMARK (changes the mark).
+ */
+export const PASS_THROUGH_TARGETS: ReadonlySet<string> = new Set(
+  'LOG NFLOG ULOG TCPMSS CLASSIFY TRACE AUDIT SECMARK CONNSECMARK CHECKSUM LED RATEEST TEE IDLETIMER ACCOUNT LOGMARK'.split(
+    ' ',
+  ),
+);
+
+/** Targets that are recognised and not modelled: they decide or change something that decisions look at. */
+export const UNMODELLED_TARGETS: ReadonlySet<string> = new Set(
+  (
+    'BALANCE CHAOS CLUSTERIP CT DELUDE DHCPMAC DNETMAP DNPT DSCP ECHO ECN FLOWOFFLOAD FULLCONENAT HL HMARK IMQ IPMARK ' +
+    'IPV4OPTSSTRIP MIRROR NDPI NETMAP NFQUEUE NOTRACK PROTO QUEUE RAWDNAT RAWSNAT REDIRECT ROUTE SAME SET SNPT SYNPROXY SYSRQ ' +
+    'TARPIT TCPOPTSTRIP TOS TPROXY TTL'
+  ).split(' '),
+);

@@ -1,0 +1,42 @@
+import type { LinuxDevice } from '../model/linux-device.ts';
+import type { Dialect } from './base/dialect.ts';
+import { readState } from './base/read-state.ts';
+import type { RouterSource } from './base/split-sections.ts';
+import { linuxConntrack } from './linux-conntrack.ts';
+import { linuxIdentity } from './linux-identity.ts';
+import { linuxIpAddr } from './linux-ip-addr.ts';
+import { linuxIpNeigh } from './linux-ip-neigh.ts';
+import { linuxIpRoute } from './linux-ip-route.ts';
+import { linuxIpRule } from './linux-ip-rule.ts';
+import { linuxIpset } from './linux-ipset.ts';
+import { linuxIptablesSave } from './linux-iptables-save.ts';
+import { linuxNftRuleset } from './linux-nft-ruleset.ts';
+import { linuxRtTables } from './linux-rt-tables.ts';
+import { linuxShell } from './linux-shell.ts';
+import { linuxSysctl } from './linux-sysctl.ts';
+
+/** Every dialect; a line of text without heading is of the first that recognises it. */
+export const DIALECTS: readonly Dialect[] = [
+  linuxIptablesSave,
+  linuxNftRuleset,
+  linuxIpRule,
+  linuxIpAddr,
+  linuxIpNeigh,
+  linuxConntrack,
+  linuxIpRoute,
+  linuxSysctl,
+  linuxRtTables,
+  linuxIpset,
+  linuxIdentity,
+  linuxShell,
+];
+
+/**
+ * Reads the state of one Linux router from texts: dumps in any mixture and order, as one bundle or several files, and commands applied
+ * on top. What is not understood or not modelled is in the device's problems with its place.
+ * Throws InputError (one line, with the place) for a text of no known dialect, for the state of two routers, and for a placeholder that
+ * was left in a command.
+ */
+export function parseRouterState(sources: readonly RouterSource[]): LinuxDevice {
+  return readState(sources, DIALECTS);
+}
