@@ -39,4 +39,9 @@ export interface Forwarder {
 export interface ForwarderOptions {
   /** Judge the bad-checksum bits of the batch as the kernel does. */
   readonly verifyChecksums?: boolean;
+  /**
+   * False where packets of a connection may be missing from the capture, as from one of some interfaces only: then no packet that
+   * belongs to an entry is taken as INVALID. Default true.
+   */
+  readonly trustSequence?: boolean;
 }

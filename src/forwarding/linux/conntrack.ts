@@ -1,0 +1,344 @@
+import { Status } from '../../wire/packet-batch.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
+import { ConntrackView } from '../decision.ts';
+import { CONFLICT, Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { EntryUse, type Run } from './run.ts';
+import { Timeout } from './settings.ts';
+import { Tracking, trackSegment } from './tcp-tracking.ts';
+
+const BASE = WORKING_SLOT * ENTRY_LENGTH;
+
+/** A candidate's direction where the variant is "no such entry". */
+export const NO_ENTRY = -2;
+/** A candidate's direction where the variant has other tuples than the packet's. */
+export const OTHER_TUPLE = -1;
+
+/** ICMP queries that make an entry. Ref: nf_conntrack_proto_icmp.c: valid_new. */
+const ICMP_QUERIES = new Set([8, 13, 15, 17]);
+const ICMP_ERRORS = new Set([3, 4, 5, 11, 12]);
+const HIGHEST_ICMP_TYPE = 18;
+
+/** The other half of an ICMP query. Ref: nf_conntrack_proto_icmp.c: invmap. */
+const ICMP_INVERSE: ReadonlyMap<number, number> = new Map([
+  [8, 0],
+  [0, 8],
+  [13, 14],
+  [14, 13],
+  [15, 16],
+  [16, 15],
+  [17, 18],
+  [18, 17],
+]);
+
+/** Protocols with a tracker of their own that is not modelled. */
+const OTHER_TRACKERS = new Set<number>([IpProtocol.sctp, IpProtocol.dccp, IpProtocol.gre]);
+
+/** The ports word of the inverse tuple. */
+export function invertPorts(protocol: number, ports: number): number {
+  if (protocol === IpProtocol.icmp) {
+    const type = (ports >>> 8) & 0xff;
+    return (ports & 0xffff00ff) | ((ICMP_INVERSE.get(type) ?? type) << 8);
+  }
+  return (ports << 16) | (ports >>> 16);
+}
+
+/** The ports word of the packet as it came. */
+export function portsOf(run: Run): number {
+  if (run.protocol === IpProtocol.icmp) return (run.icmpIdentifier << 16) | (run.icmpType << 8) | run.icmpCode;
+  if (run.protocol === IpProtocol.tcp || run.protocol === IpProtocol.udp || run.protocol === IpProtocol.udplite) {
+    return (run.sourcePort << 16) | run.destinationPort;
+  }
+  return 0;
+}
+
+/** Looks the packet's entry up, before its worlds are walked: the same for all of them. Frees an entry that has expired. */
+export function findCandidates(run: Run): void {
+  const { table } = run;
+  run.candidates.length = 0;
+  run.candidateDirections.length = 0;
+  run.found = findNode(run);
+  if (run.found < 0) return;
+  const slot = run.found >> 1;
+  if (table.nextVariant(slot) === slot) {
+    if (table.expires[slot]! <= run.now) {
+      table.remove(slot);
+      run.found = -1;
+      return;
+    }
+    run.candidates.push(slot);
+    run.candidateDirections.push(run.found & 1);
+    return;
+  }
+  let variant = slot;
+  do {
+    const flags = table.words[variant * ENTRY_LENGTH]!;
+    const exists = (flags & EntryFlag.exists) !== 0 && table.expires[variant]! > run.now;
+    run.candidates.push(variant);
+    run.candidateDirections.push(exists ? directionIn(run, variant) : NO_ENTRY);
+    variant = table.nextVariant(variant);
+  } while (variant !== slot);
+}
+
+/** Conntrack's hook in PREROUTING: entry, state, mark. Ref: nf_conntrack_core.c: nf_conntrack_in(). */
+export function track(run: Run): void {
+  run.tracked = true;
+  if (run.untracked) {
+    run.view = ConntrackView.untracked;
+    return;
+  }
+  if (isRefused(run)) {
+    run.view = ConntrackView.invalid;
+    return;
+  }
+  if (run.found === CONFLICT || OTHER_TRACKERS.has(run.protocol) || isHeaderMissing(run)) {
+    trackBlindly(
+      run,
+      run.found === CONFLICT ? run.router.reasons.ambiguousEntry : run.router.reasons.unmodelledProtocol,
+    );
+    return;
+  }
+  const candidate = chooseCandidate(run);
+  const direction = candidate < 0 ? NO_ENTRY : run.candidateDirections[candidate]!;
+  if (direction === NO_ENTRY) {
+    run.choseNone = candidate >= 0;
+    begin(run);
+    return;
+  }
+  const slot = run.candidates[candidate]!;
+  if (direction === OTHER_TUPLE) {
+    trackBlindly(run, run.router.reasons.ambiguousEntry);
+    return;
+  }
+  run.chosen = slot;
+  run.direction = direction;
+  run.table.copy(slot, WORKING_SLOT);
+  if (isIcmpError(run)) relate(run);
+  else proceed(run);
+}
+
+/** Marks of the working entry back into it; called when the packet's way ends. */
+export function storeMarks(run: Run): void {
+  if (run.use === EntryUse.none) return;
+  const { words } = run.table;
+  words[BASE + Entry.connmark] = run.connmark;
+  words[BASE + Entry.connmarkUnknown] = run.connmarkUnknown;
+}
+
+function isIcmpError(run: Run): boolean {
+  return run.protocol === IpProtocol.icmp && ICMP_ERRORS.has(run.icmpType);
+}
+
+function isHeaderMissing(run: Run): boolean {
+  const { protocol } = run;
+  const needed = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === IpProtocol.icmp;
+  return needed && !run.hasTransport;
+}
+
+/** Packets that get no entry whatever entries there are. Ref: tcp_error(), udp_error(), nf_conntrack_icmpv4_error(). */
+function isRefused(run: Run): boolean {
+  const checked =
+    run.protocol === IpProtocol.tcp || run.protocol === IpProtocol.udp || run.protocol === IpProtocol.icmp;
+  if (checked && (run.status & Status.badTransportChecksum) !== 0 && run.setting(run.router.settings.checksum) !== 0) {
+    return true;
+  }
+  if (run.protocol !== IpProtocol.icmp || !run.hasTransport) return false;
+  if (run.icmpType > HIGHEST_ICMP_TYPE) return true;
+  return isIcmpError(run) && run.found === -1;
+}
+
+function findNode(run: Run): number {
+  const { table, protocol } = run;
+  if (isIcmpError(run)) {
+    if ((run.status & Status.quoted) === 0) return -1;
+    const ports = invertPorts(run.quotedProtocol, run.quotedPorts);
+    return table.find(run.quotedProtocol, run.quotedDestination, run.quotedSource, ports);
+  }
+  const node = table.find(protocol, run.source, run.destination, portsOf(run));
+  if (node === -1 && table.unknownReplies.size > 0) {
+    const key = unknownReplyKey(protocol, run.source, run.destination, run.sourcePort);
+    if (table.unknownReplies.has(key)) return CONFLICT;
+  }
+  return node;
+}
+
+/** Names the packets that could be replies to a connection whose translated port is not known. */
+export function unknownReplyKey(protocol: number, source: number, destination: number, sourcePort: number): string {
+  return `${protocol} ${source} ${destination} ${sourcePort}`;
+}
+
+function directionIn(run: Run, slot: number): number {
+  const { words } = run.table;
+  const base = slot * ENTRY_LENGTH;
+  const quoted = isIcmpError(run);
+  const source = quoted ? run.quotedDestination : run.source;
+  const destination = quoted ? run.quotedSource : run.destination;
+  const ports = quoted ? invertPorts(run.quotedProtocol, run.quotedPorts) : portsOf(run);
+  for (let direction = 0; direction < 2; direction++) {
+    const tuple = base + (direction === 0 ? Entry.source : Entry.replySource);
+    if (words[tuple] === source && words[tuple + 1] === destination && words[tuple + 2] === ports) return direction;
+  }
+  return OTHER_TUPLE;
+}
+
+function chooseCandidate(run: Run): number {
+  if (run.candidates.length <= 1) return run.candidates.length - 1;
+  const reason = run.table.words[run.candidates[0]! * ENTRY_LENGTH + Entry.reason]!;
+  return run.choose(run.candidates.length, reason);
+}
+
+/** A packet whose entry is not known at all: any state, any mark. */
+function trackBlindly(run: Run, reason: number): void {
+  const view = run.choose(3, reason);
+  if (view === 2) {
+    run.view = ConntrackView.invalid;
+    return;
+  }
+  run.view = view === 0 ? ConntrackView.established : ConntrackView.new;
+  run.use = EntryUse.existing;
+  run.table.clear(WORKING_SLOT);
+  run.table.words[BASE + Entry.flags] = EntryFlag.exists | EntryFlag.confirmed | EntryFlag.lost;
+  run.connmarkUnknown = -1;
+}
+
+/** Ref: nf_conntrack_core.c: nf_conntrack_inet_error(). */
+function relate(run: Run): void {
+  const { words } = run.table;
+  const flags = words[BASE + Entry.flags]!;
+  const expected = words[BASE + (run.direction === 0 ? Entry.destination : Entry.replyDestination)]!;
+  if (expected !== run.destination) {
+    run.chosen = -1;
+    run.view = ConntrackView.invalid;
+    return;
+  }
+  run.isError = true;
+  run.view = ConntrackView.related;
+  adopt(run, EntryUse.existing);
+  if ((flags & EntryFlag.lost) !== 0) run.connmarkUnknown = -1;
+}
+
+function proceed(run: Run): void {
+  const { words } = run.table;
+  const flags = words[BASE + Entry.flags]!;
+  if ((flags & EntryFlag.lost) !== 0) {
+    run.chosen = -1;
+    trackBlindly(run, words[BASE + Entry.reason]!);
+    return;
+  }
+  if ((flags & EntryFlag.blurred) !== 0) {
+    proceedBlurred(run);
+    return;
+  }
+  const seenReply = (flags & EntryFlag.seenReply) !== 0;
+  const view = run.direction === 1 || seenReply ? ConntrackView.established : ConntrackView.new;
+  const result = trackTransport(run, run.direction, false);
+  if (result === Tracking.reopen) {
+    run.oldGone = true;
+    begin(run);
+    return;
+  }
+  if (result === Tracking.invalid) {
+    if (run.trustSequence) {
+      run.view = ConntrackView.invalid;
+      return;
+    }
+    // Packets are missing from the capture, so the entry is not where the router's was: believe that this one belongs to it.
+    run.table.copy(run.chosen, WORKING_SLOT);
+  }
+  run.view = view;
+  if (run.direction === 1 && result !== Tracking.deleted) words[BASE + Entry.flags]! |= EntryFlag.seenReply;
+  adopt(run, result === Tracking.deleted ? EntryUse.dying : EntryUse.existing);
+  if (result === Tracking.deleted) run.oldGone = true;
+}
+
+/** The other side's packets never came through: its state, or whether it is still there, is unknown; its mark is not. */
+function proceedBlurred(run: Run): void {
+  const { reasons } = run.router;
+  const pick = run.choose(4, reasons.localAnswers);
+  if (pick === 2) {
+    run.oldGone = true;
+    begin(run);
+    return;
+  }
+  if (pick === 3) {
+    run.view = ConntrackView.invalid;
+    return;
+  }
+  run.view = pick === 0 ? ConntrackView.established : ConntrackView.new;
+  run.table.expires[WORKING_SLOT] = run.now + longestTimeout(run);
+  adopt(run, EntryUse.existing);
+}
+
+/** How long an entry can live whose packets are not all seen. */
+export function longestTimeout(run: Run): number {
+  const { timeouts } = run.router.settings;
+  if (run.protocol === IpProtocol.tcp) return Math.max(...timeouts.subarray(1, 12));
+  if (run.protocol === IpProtocol.udp) return Math.max(timeouts[Timeout.udp]!, timeouts[Timeout.udpStream]!);
+  return timeouts[run.protocol === IpProtocol.icmp ? Timeout.icmp : Timeout.generic]!;
+}
+
+function adopt(run: Run, use: number): void {
+  const { words } = run.table;
+  const flags = words[BASE + Entry.flags]!;
+  run.use = use;
+  run.connmark = words[BASE + Entry.connmark]!;
+  run.connmarkUnknown = words[BASE + Entry.connmarkUnknown]!;
+  run.sourceTranslated = (flags & EntryFlag.sourceTranslated) !== 0;
+  run.destinationTranslated = (flags & EntryFlag.destinationTranslated) !== 0;
+}
+
+/** The packet finds no entry and makes one, if its kind may. Ref: nf_conntrack_core.c: init_conntrack(). */
+function begin(run: Run): void {
+  if (isIcmpError(run)) {
+    run.view = ConntrackView.invalid;
+    return;
+  }
+  const { table } = run;
+  const { words } = table;
+  const ports = portsOf(run);
+  table.clear(WORKING_SLOT);
+  words[BASE + Entry.flags] = EntryFlag.exists;
+  words[BASE + Entry.protocol] = run.protocol;
+  words[BASE + Entry.source] = run.source;
+  words[BASE + Entry.destination] = run.destination;
+  words[BASE + Entry.ports] = ports;
+  words[BASE + Entry.replySource] = run.destination;
+  words[BASE + Entry.replyDestination] = run.source;
+  words[BASE + Entry.replyPorts] = invertPorts(run.protocol, ports);
+  run.direction = 0;
+  const result = trackTransport(run, 0, true);
+  if (result === Tracking.invalid) {
+    run.view = ConntrackView.invalid;
+    return;
+  }
+  run.view = ConntrackView.new;
+  run.connmark = 0;
+  run.connmarkUnknown = 0;
+  run.sourceTranslated = false;
+  run.destinationTranslated = false;
+  run.use = result === Tracking.deleted ? EntryUse.dying : EntryUse.fresh;
+}
+
+function trackTransport(run: Run, direction: number, fresh: boolean): number {
+  const { table } = run;
+  const { timeouts } = run.router.settings;
+  switch (run.protocol) {
+    case IpProtocol.tcp:
+      return trackSegment(run, direction, fresh);
+    case IpProtocol.udp:
+    case IpProtocol.udplite: {
+      // Ref: nf_conntrack_proto_udp.c: nf_conntrack_udp_packet().
+      if (fresh) table.streamSince[WORKING_SLOT] = run.now + 2;
+      const replied = (table.words[BASE + Entry.flags]! & EntryFlag.seenReply) !== 0;
+      const stream = replied && run.now > table.streamSince[WORKING_SLOT]!;
+      table.expires[WORKING_SLOT] = run.now + timeouts[stream ? Timeout.udpStream : Timeout.udp]!;
+      return Tracking.accept;
+    }
+    case IpProtocol.icmp:
+      if (fresh && !ICMP_QUERIES.has(run.icmpType)) return Tracking.invalid;
+      table.expires[WORKING_SLOT] = run.now + timeouts[Timeout.icmp]!;
+      return Tracking.accept;
+    default:
+      table.expires[WORKING_SLOT] = run.now + timeouts[Timeout.generic]!;
+      return Tracking.accept;
+  }
+}

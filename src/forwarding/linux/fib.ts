@@ -1,0 +1,319 @@
+import { formatIpAddress } from '../../net/ip-address.ts';
+import { maskOfLength } from '../../net/prefix.ts';
+import type { LinuxDevice } from '../../model/linux-device.ts';
+import { RouteTableId, type NextHop, type Route, type RouteType } from '../../model/routing.ts';
+import { type Links, wordsKey } from './links.ts';
+import type { Registry } from './reasons.ts';
+
+/** Route types as numbers. */
+export const RouteKind = {
+  unicast: 0,
+  local: 1,
+  broadcast: 2,
+  blackhole: 3,
+  unreachable: 4,
+  prohibit: 5,
+  throw: 6,
+  /** Multicast, anycast and the like: no forwarding over them. */
+  other: 7,
+} as const;
+
+/** Bits of {@link Routes.hopFlags}. */
+export const HopFlag = {
+  dead: 1,
+  linkDown: 2,
+  /** The neighbour is the gateway; else the destination itself. */
+  gateway: 4,
+  gateway6: 8,
+} as const;
+
+/** All routes of a router as columns. A route's next hops are a range of the hop columns. Immutable. */
+export interface Routes {
+  readonly kind: Uint8Array;
+  readonly prefixLength: Uint8Array;
+  readonly tos: Uint8Array;
+  readonly hopStart: Int32Array;
+  readonly origin: Int32Array;
+  /** Id of what is unknown about the route, −1. */
+  readonly reason: Int32Array;
+  /** Id of "which of several next hops is taken is not predicted", −1 for routes of one next hop. */
+  readonly multipathReason: Int32Array;
+  readonly hopDevice: Int32Array;
+  readonly hopFlags: Uint8Array;
+  /** Four words a hop. */
+  readonly hopGateway: Uint32Array;
+  readonly model: readonly Route[];
+}
+
+/**
+ * One routing table for longest-prefix match: for each prefix length that occurs, longest first, a hash of networks. The routes of one
+ * prefix stand together, in the order in which the kernel looks at them.
+ */
+export interface FibTable {
+  readonly id: number;
+  readonly lengths: Uint8Array;
+  readonly masks: Int32Array;
+  readonly hashes: readonly PrefixHash[];
+  /** Id of "this table is not in the router's state" where a miss says nothing, −1 where the table is complete. */
+  readonly missReason: number;
+}
+
+/** Networks of one length; values are ranges of {@link Fib.order}. */
+export interface PrefixHash {
+  readonly mask: number;
+  readonly keys: Int32Array;
+  /** First place in the order, −1 an empty slot. */
+  readonly first: Int32Array;
+  readonly count: Int32Array;
+}
+
+export interface Fib {
+  readonly routes: Routes;
+  /** Route numbers, grouped by table and prefix. */
+  readonly order: Int32Array;
+  readonly tables: readonly FibTable[];
+  readonly tableIndex: ReadonlyMap<number, number>;
+  /** Main and local as one table, as long as no policy rule was ever changed (linux-forwarding 4.9); −1 where it makes no difference. */
+  readonly mergedTable: number;
+  /** A local route that someone added: the fast path of the source check is off. */
+  readonly customLocalRoutes: boolean;
+  readonly realms: boolean;
+}
+
+const KINDS: Readonly<Record<RouteType, number>> = {
+  unicast: RouteKind.unicast,
+  local: RouteKind.local,
+  broadcast: RouteKind.broadcast,
+  multicast: RouteKind.other,
+  anycast: RouteKind.other,
+  blackhole: RouteKind.blackhole,
+  unreachable: RouteKind.unreachable,
+  prohibit: RouteKind.prohibit,
+  throw: RouteKind.throw,
+};
+
+/** Compiles the IPv4 routes of a device; `tables` are the numbers of tables that policy rules look at, with or without routes. */
+export function compileFib(device: LinuxDevice, links: Links, tables: readonly number[], registry: Registry): Fib {
+  const model = [...device.routes.filter((route) => route.family === 4), ...derivedLocalRoutes(device)];
+  const routes = compileRoutes(model, links, registry);
+  const byTable = new Map<number, number[]>();
+  for (const id of [RouteTableId.local, RouteTableId.main, RouteTableId.default, ...tables]) byTable.set(id, []);
+  model.forEach((route, number) => {
+    const list = byTable.get(route.table);
+    if (list === undefined) byTable.set(route.table, [number]);
+    else list.push(number);
+  });
+  const order: number[] = [];
+  const compiled: FibTable[] = [];
+  const tableIndex = new Map<number, number>();
+  const addTable = (id: number, numbers: readonly number[], missReason: number): number =>
+    compiled.push(compileTable(id, numbers, model, order, missReason)) - 1;
+  for (const [id, numbers] of byTable) {
+    const reason = isComplete(device, id)
+      ? -1
+      : registry.unknown(`routing table ${tableLabel(device, id)} is not in the router's state`);
+    tableIndex.set(id, addTable(id, numbers, reason));
+  }
+  const local = byTable.get(RouteTableId.local)!;
+  const main = byTable.get(RouteTableId.main)!;
+  const mainMissReason = compiled[tableIndex.get(RouteTableId.main)!]!.missReason;
+  const mergedTable = mergeMatters(model, local, main)
+    ? addTable(RouteTableId.main, [...local, ...main], mainMissReason)
+    : -1;
+  return {
+    routes,
+    order: Int32Array.from(order),
+    tables: compiled,
+    tableIndex,
+    mergedTable,
+    customLocalRoutes: model.some((route) => route.type === 'local' && (route.protocol ?? 'kernel') !== 'kernel'),
+    realms: model.some((route) => route.unmodelled.some((name) => name.startsWith('realm'))),
+  };
+}
+
+/** The name of a table where it has one, else its number. */
+export function tableLabel(device: LinuxDevice, id: number): string {
+  for (const [name, number] of device.tableNames) if (number === id) return `${id} (${name})`;
+  return String(id);
+}
+
+/** `10.0.0.0/24 via 10.1.1.1 dev eth0`. */
+export function describeRoute(route: Route): string {
+  const prefix =
+    route.prefix.prefixLength === 0 ? 'default' : `${formatIpAddress(route.prefix)}/${route.prefix.prefixLength}`;
+  const type = route.type === 'unicast' ? '' : `${route.type} `;
+  const hops = route.nextHops.map(
+    (hop) =>
+      `${hop.gateway === undefined ? '' : ` via ${formatIpAddress(hop.gateway)}`}${hop.device === undefined ? '' : ` dev ${hop.device}`}`,
+  );
+  return `${type}${prefix}${hops.join(' or')}`;
+}
+
+/** Where the interfaces are known and no dump shows the local table, it is what their addresses make it. */
+function derivedLocalRoutes(device: LinuxDevice): Route[] {
+  const given = device.routes.some((route) => route.family === 4 && route.table === RouteTableId.local);
+  if (given || !device.known.interfaces || isListed(device, RouteTableId.local)) return [];
+  const make = (type: RouteType, word: number, prefixLength: number, name: string): Route => ({
+    family: 4,
+    table: RouteTableId.local,
+    type,
+    prefix: { family: 4, words: [word >>> 0, 0, 0, 0], prefixLength },
+    tos: 0,
+    metric: 0,
+    nextHops: [{ device: name, weight: 1, dead: false, linkDown: false, onLink: false }],
+    protocol: 'kernel',
+    unmodelled: [],
+  });
+  const derived = [make('local', 0x7f000000, 8, 'lo')];
+  for (const link of device.interfaces) {
+    for (const { prefix, broadcast, peer } of link.addresses) {
+      if (prefix.family !== 4) continue;
+      derived.push(make('local', prefix.words[0], 32, link.name));
+      const subnet = peer ?? prefix;
+      const network = subnet.words[0] & maskOfLength(subnet.prefixLength);
+      if (subnet.prefixLength < 31)
+        derived.push(make('broadcast', network | ~maskOfLength(subnet.prefixLength), 32, link.name));
+      if (broadcast !== undefined) derived.push(make('broadcast', broadcast.words[0], 32, link.name));
+    }
+  }
+  return derived;
+}
+
+function isListed(device: LinuxDevice, id: number): boolean {
+  const complete = device.known.routeTables4;
+  return complete === 'all' || complete.has(id);
+}
+
+function isComplete(device: LinuxDevice, id: number): boolean {
+  return isListed(device, id) || (id === RouteTableId.local && device.known.interfaces);
+}
+
+function compileRoutes(model: readonly Route[], links: Links, registry: Registry): Routes {
+  const hopCount = model.reduce((sum, route) => sum + route.nextHops.length, 0);
+  const routes = {
+    kind: new Uint8Array(model.length),
+    prefixLength: new Uint8Array(model.length),
+    tos: new Uint8Array(model.length),
+    hopStart: new Int32Array(model.length + 1),
+    origin: new Int32Array(model.length),
+    reason: new Int32Array(model.length).fill(-1),
+    multipathReason: new Int32Array(model.length).fill(-1),
+    hopDevice: new Int32Array(hopCount),
+    hopFlags: new Uint8Array(hopCount),
+    hopGateway: new Uint32Array(4 * hopCount),
+    model,
+  };
+  let hop = 0;
+  model.forEach((route, number) => {
+    routes.kind[number] = KINDS[route.type];
+    routes.prefixLength[number] = route.prefix.prefixLength;
+    routes.tos[number] = route.tos;
+    routes.hopStart[number] = hop;
+    routes.origin[number] = registry.origin(route.origin);
+    const unmodelled = route.unmodelled.filter((name) => !name.startsWith('realm'));
+    if (unmodelled.length > 0) {
+      routes.reason[number] = registry.unknown(`route attribute ${unmodelled[0]} is not modelled`, route.origin);
+    } else if (route.type === 'unicast' && route.nextHops.some(({ device }) => device === undefined)) {
+      routes.reason[number] = registry.unknown('the interface of this route is not known', route.origin);
+    }
+    if (route.nextHops.length > 1) {
+      routes.multipathReason[number] = registry.unknown(
+        'which of the next hops of a multipath route is taken is not predicted',
+        route.origin,
+      );
+    }
+    for (const nextHop of route.nextHops) {
+      compileHop(nextHop, hop, routes, links);
+      hop++;
+    }
+  });
+  routes.hopStart[model.length] = hop;
+  return routes;
+}
+
+function compileHop(
+  nextHop: NextHop,
+  hop: number,
+  routes: { hopDevice: Int32Array; hopFlags: Uint8Array; hopGateway: Uint32Array },
+  links: Links,
+): void {
+  routes.hopDevice[hop] = nextHop.device === undefined ? -1 : links.indexOf.get(nextHop.device)!;
+  let flags = (nextHop.dead ? HopFlag.dead : 0) | (nextHop.linkDown ? HopFlag.linkDown : 0);
+  const { gateway } = nextHop;
+  if (gateway !== undefined) {
+    routes.hopGateway.set(gateway.words, 4 * hop);
+    // A gateway that is the router itself means on-link (linux-forwarding 4.5).
+    const self = gateway.family === 4 ? links.own.has(gateway.words[0] | 0) : links.own6.has(wordsKey(gateway.words));
+    if (!self) flags |= gateway.family === 4 ? HopFlag.gateway : HopFlag.gateway | HopFlag.gateway6;
+  }
+  routes.hopFlags[hop] = flags;
+}
+
+function compileTable(
+  id: number,
+  numbers: readonly number[],
+  model: readonly Route[],
+  order: number[],
+  missReason: number,
+): FibTable {
+  const byLength = new Map<number, Map<number, number[]>>();
+  for (const number of numbers) {
+    const { prefixLength, words } = model[number]!.prefix;
+    const network = words[0] & maskOfLength(prefixLength);
+    let networks = byLength.get(prefixLength);
+    if (networks === undefined) byLength.set(prefixLength, (networks = new Map()));
+    const list = networks.get(network);
+    if (list === undefined) networks.set(network, [number]);
+    else list.push(number);
+  }
+  const lengths = [...byLength.keys()].sort((a, b) => b - a);
+  return {
+    id,
+    lengths: Uint8Array.from(lengths),
+    masks: Int32Array.from(lengths, (length) => maskOfLength(length) | 0),
+    hashes: lengths.map((length) => compileHash(byLength.get(length)!, model, order)),
+    missReason,
+  };
+}
+
+function compileHash(networks: ReadonlyMap<number, number[]>, model: readonly Route[], order: number[]): PrefixHash {
+  let size = 4;
+  while (size < networks.size * 2) size *= 2;
+  const hash = {
+    mask: size - 1,
+    keys: new Int32Array(size),
+    first: new Int32Array(size).fill(-1),
+    count: new Int32Array(size),
+  };
+  for (const [network, numbers] of networks) {
+    // Higher TOS first, then lower metric, then insertion; sort() is stable. Ref: fib_trie.c: fib_insert_alias().
+    numbers.sort((a, b) => model[b]!.tos - model[a]!.tos || model[a]!.metric - model[b]!.metric);
+    let slot = hashPrefix(network, hash.mask);
+    while (hash.first[slot] !== -1) slot = (slot + 1) & hash.mask;
+    hash.keys[slot] = network;
+    hash.first[slot] = order.length;
+    hash.count[slot] = numbers.length;
+    order.push(...numbers);
+  }
+  return hash;
+}
+
+/** Slot of a network in a hash of mask + 1 slots. */
+export function hashPrefix(network: number, mask: number): number {
+  const mixed = Math.imul(network ^ (network >>> 15), 0x9e3779b1);
+  return (mixed ^ (mixed >>> 16)) & mask;
+}
+
+/** One trie for both differs from two tables only where a route of main is longer than a local one that covers it. */
+function mergeMatters(model: readonly Route[], local: readonly number[], main: readonly number[]): boolean {
+  for (const number of local) {
+    const outer = model[number]!.prefix;
+    if (outer.prefixLength === 32) continue;
+    const mask = maskOfLength(outer.prefixLength);
+    for (const other of main) {
+      const inner = model[other]!.prefix;
+      if (inner.prefixLength > outer.prefixLength && ((inner.words[0] ^ outer.words[0]) & mask) === 0) return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,349 @@
+import type { Span } from '../../text/span.ts';
+import type { PacketBatch } from '../../wire/packet-batch.ts';
+import { Status } from '../../wire/packet-batch.ts';
+import type { LinuxDevice } from '../../model/linux-device.ts';
+import { type DecisionBatch, Disposition } from '../decision.ts';
+import type { Forwarder, ForwarderOptions, Unknown } from '../forwarder.ts';
+import type { Step, Walk } from '../walk.ts';
+import { ConnectionTable, BEFORE_SLOT, Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { findCandidates, longestTimeout, unknownReplyKey } from './conntrack.ts';
+import { wordsKey } from './links.ts';
+import { walkPacket } from './packet-walk.ts';
+import { type CompiledRouter, compileRouter } from './router.ts';
+import { EntryUse, Run } from './run.ts';
+import { WORLD_LIMIT } from './worlds.ts';
+
+const BASE = WORKING_SLOT * ENTRY_LENGTH;
+/** Ways in which an entry may stand before it counts as lost. */
+const VARIANT_LIMIT = 8;
+/** Old entries looked at for each new one. */
+const SWEEP_COUNT = 3;
+
+/** Makes a Linux router work: the model compiled once, no connections yet. Never reports: what is missing becomes unknown per packet. */
+export function createLinuxForwarder(device: LinuxDevice, options: ForwarderOptions = {}): Forwarder {
+  return new LinuxForwarder(compileRouter(device), options);
+}
+
+/**
+ * A Linux router in operation. A packet's way is walked once where nothing about it is unknown, else once in each world
+ * (see Worlds); the entry is worked on in a slot of its own and stored when the packet's fate is known, because an entry whose first
+ * packet is dropped never was (linux-forwarding 2.5).
+ */
+class LinuxForwarder implements Forwarder {
+  readonly interfaceNames: readonly string[];
+  readonly unknowns: Unknown[] = [];
+  readonly causes: Span[] = [];
+  readonly #router: CompiledRouter;
+  readonly #options: ForwarderOptions;
+  readonly #table = new ConnectionTable();
+  readonly #run: Run;
+  readonly #unknownIndex: Int32Array;
+  readonly #causeIndex: Int32Array;
+  /** Slots of the last packet's former entry, kept for explaining it. */
+  readonly #former: number[] = [];
+  readonly #results: number[] = [];
+  /** Why the last packet was undetermined, an id of the registry; −1. */
+  #lastReason = -1;
+  #refused = false;
+
+  constructor(router: CompiledRouter, options: ForwarderOptions) {
+    this.#router = router;
+    this.#options = options;
+    this.interfaceNames = router.links.names;
+    this.#run = new Run(router, this.#table);
+    this.#run.trustSequence = options.trustSequence !== false;
+    this.#unknownIndex = new Int32Array(router.registry.unknowns.length).fill(-1);
+    this.#causeIndex = new Int32Array(router.registry.origins.length).fill(-1);
+  }
+
+  interfaceIndex(name: string): number {
+    return this.#router.links.indexOf.get(name) ?? -1;
+  }
+
+  isLocal(family: number, words: Uint32Array, offset: number): boolean {
+    const { links } = this.#router;
+    if (family === 4) return links.own.has(words[offset]! | 0);
+    return links.own6.has(wordsKey([words[offset]!, words[offset + 1]!, words[offset + 2]!, words[offset + 3]!]));
+  }
+
+  fresh(): Forwarder {
+    return new LinuxForwarder(this.#router, this.#options);
+  }
+
+  decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void {
+    const run = this.#run;
+    this.#releaseFormer();
+    this.#lastReason = -1;
+    const refused = this.#refusal(batch, row, ingress);
+    this.#refused = refused !== -1;
+    if (refused !== -1) {
+      run.restart();
+      this.#lastReason = refused;
+      this.#write(decisions, into);
+      return;
+    }
+    run.load(batch, row, ingress);
+    if (this.#options.verifyChecksums !== true)
+      run.status &= ~(Status.badNetworkChecksum | Status.badTransportChecksum);
+    run.found = -1;
+    run.candidates.length = 0;
+    run.candidateDirections.length = 0;
+    if (this.#router.program.tracks) findCandidates(run);
+    run.worlds.begin();
+    walkPacket(run);
+    if (run.worlds.depth === 0) {
+      if (run.disposition === Disposition.undetermined) this.#lastReason = run.unknown;
+      this.#write(decisions, into);
+      this.#commit();
+    } else {
+      this.#walkOtherWorlds(decisions, into);
+    }
+  }
+
+  explainLast(): Walk {
+    const run = this.#run;
+    const steps: Step[] = [];
+    const reason = this.#lastReason === -1 ? undefined : this.#router.registry.unknowns[this.#lastReason]!;
+    if (this.#refused) {
+      steps.push({ kind: 'unknown', ...reason! });
+    } else {
+      run.worlds.begin();
+      run.steps = steps;
+      walkPacket(run);
+      run.steps = null;
+    }
+    if (reason === undefined) return { steps };
+    // The first world's way is shown; what of it does not hold in the others is said at its end.
+    const shown: Step[] = steps.filter((step) => step.kind !== 'end');
+    const last = shown[shown.length - 1];
+    if (last?.kind !== 'unknown' || last.reason !== reason.reason) shown.push({ kind: 'unknown', ...reason });
+    shown.push({ kind: 'end', disposition: 'undetermined', detail: reason.reason });
+    return { steps: shown };
+  }
+
+  /** Id of why nothing can be said about the packet before its way begins, −1. */
+  #refusal(batch: PacketBatch, row: number, ingress: number): number {
+    const { reasons, blockingReason, links } = this.#router;
+    const status = batch.status[row]!;
+    if ((status & Status.ip) === 0) return reasons.notIp;
+    if (batch.family[row] !== 4) return reasons.ipv6;
+    if (blockingReason !== -1) return blockingReason;
+    if (ingress < 0 || ingress >= links.names.length) return reasons.ingress;
+    if ((status & Status.malformed) !== 0) return reasons.malformed;
+    if ((status & Status.sourceRoute) !== 0) return reasons.sourceRoute;
+    if ((status & Status.fragment) !== 0 && this.#router.program.tracks) return reasons.fragment;
+    if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
+    return -1;
+  }
+
+  /** The first world has been walked, and something in it was unknown. */
+  #walkOtherWorlds(decisions: DecisionBatch, into: number): void {
+    const run = this.#run;
+    const { worlds } = run;
+    const first = { disposition: run.disposition, egress: run.egress, nextHop: run.nextHop, nextHop6: run.nextHop6 };
+    let table = run.decidingTable;
+    let flags = run.flags;
+    if (run.disposition === Disposition.undetermined) this.#lastReason = run.unknown;
+    this.#write(decisions, into);
+    this.#collect();
+    const firstReason = worlds.reasonAt(0);
+    let count = 1;
+    for (let bumped = worlds.next(); bumped !== -1; bumped = worlds.next()) {
+      if (++count > WORLD_LIMIT) {
+        worlds.overflow = true;
+        break;
+      }
+      const reason = worlds.reasonAt(bumped);
+      walkPacket(run);
+      this.#collect();
+      flags |= run.flags;
+      if (run.decidingTable !== table) table = -1;
+      const same =
+        run.disposition === first.disposition &&
+        run.egress === first.egress &&
+        run.nextHop === first.nextHop &&
+        run.nextHop6 === first.nextHop6;
+      if (!same && this.#lastReason === -1) this.#lastReason = reason;
+    }
+    if (worlds.overflow && this.#lastReason === -1) this.#lastReason = firstReason;
+    decisions.table[into] = table;
+    decisions.flags[into] = flags;
+    if (this.#lastReason !== -1) this.#writeUndetermined(decisions, into);
+    this.#commitVariants(worlds.overflow, firstReason);
+  }
+
+  #write(decisions: DecisionBatch, into: number): void {
+    const run = this.#run;
+    const { routes } = this.#router.fib;
+    const forwarded = run.disposition === Disposition.forwarded;
+    decisions.disposition[into] = run.disposition;
+    decisions.egress[into] = forwarded ? run.egress : -1;
+    const words = 4 * into;
+    const gateway6 = forwarded ? run.nextHop6 : -1;
+    decisions.nextHop[words] = gateway6 !== -1 ? routes.hopGateway[4 * gateway6]! : forwarded ? run.nextHop : 0;
+    for (let word = 1; word < 4; word++) {
+      decisions.nextHop[words + word] = gateway6 === -1 ? 0 : routes.hopGateway[4 * gateway6 + word]!;
+    }
+    decisions.fwmark[into] = run.routedMark;
+    decisions.connmark[into] = run.routedConnmark;
+    decisions.hasConnmark[into] = run.routedHasConnmark;
+    decisions.table[into] = run.decidingTable;
+    decisions.conntrack[into] = run.view;
+    decisions.flags[into] = run.flags;
+    decisions.unknown[into] = -1;
+    decisions.cause[into] = run.cause === -1 ? -1 : this.#publicCause(run.cause);
+    if (this.#lastReason !== -1) this.#writeUndetermined(decisions, into);
+  }
+
+  #writeUndetermined(decisions: DecisionBatch, into: number): void {
+    decisions.disposition[into] = Disposition.undetermined;
+    decisions.egress[into] = -1;
+    decisions.nextHop.fill(0, 4 * into, 4 * into + 4);
+    decisions.table[into] = -1;
+    decisions.cause[into] = -1;
+    let index = this.#unknownIndex[this.#lastReason]!;
+    if (index === -1) {
+      index = this.unknowns.push(this.#router.registry.unknowns[this.#lastReason]!) - 1;
+      this.#unknownIndex[this.#lastReason] = index;
+    }
+    decisions.unknown[into] = index;
+  }
+
+  #publicCause(origin: number): number {
+    let index = this.#causeIndex[origin]!;
+    if (index === -1) {
+      index = this.causes.push(this.#router.registry.origins[origin]!) - 1;
+      this.#causeIndex[origin] = index;
+    }
+    return index;
+  }
+
+  /** Stores what the one world made of the entry. */
+  #commit(): void {
+    const run = this.#run;
+    const table = this.#table;
+    if (run.use === EntryUse.none && run.chosen === -1) return;
+    const old = run.chosen;
+    this.#settleWorking();
+    const lives = (table.words[BASE + Entry.flags]! & EntryFlag.exists) !== 0;
+    if (old !== -1 && !run.oldGone) {
+      // The common case: the same entry goes on. What it was is kept for explaining.
+      table.copy(old, BEFORE_SLOT);
+      run.candidates[0] = BEFORE_SLOT;
+      table.copy(WORKING_SLOT, old);
+      return;
+    }
+    if (old !== -1) table.unlinkGroup(old, this.#former);
+    else if (run.use !== EntryUse.fresh) return;
+    if (!lives) return;
+    table.sweep(run.now, SWEEP_COUNT);
+    const slot = table.allocate();
+    table.copy(WORKING_SLOT, slot);
+    table.link(slot);
+  }
+
+  /** Keeps what a world made of the entry, as one of the ways in which things may stand now. */
+  #collect(): void {
+    const run = this.#run;
+    const table = this.#table;
+    if (!this.#router.program.tracks) return;
+    if (run.chosen === -1 && run.use !== EntryUse.fresh) {
+      // The packet had no part in the entry, which stands as it stood.
+      if (!run.choseNone && run.candidates.length > 0) {
+        for (const candidate of run.candidates) this.#addResult(candidate);
+        return;
+      }
+      table.clear(WORKING_SLOT);
+    } else {
+      this.#settleWorking();
+    }
+    this.#addResult(WORKING_SLOT);
+  }
+
+  #addResult(from: number): void {
+    const table = this.#table;
+    for (const other of this.#results) if (table.equal(other, from)) return;
+    const slot = table.allocate();
+    table.copy(from, slot);
+    this.#results.push(slot);
+  }
+
+  /** Makes the working slot what the table is to hold after this world: an entry that exists, or none. */
+  #settleWorking(): void {
+    const run = this.#run;
+    const table = this.#table;
+    const { words } = table;
+    if (run.use === EntryUse.dying || (run.oldGone && run.use !== EntryUse.fresh)) {
+      table.clear(WORKING_SLOT);
+      return;
+    }
+    const survives = run.disposition === Disposition.forwarded || run.disposition === Disposition.delivered;
+    if (run.use === EntryUse.fresh) {
+      if (!survives) {
+        table.clear(WORKING_SLOT);
+        return;
+      }
+      words[BASE + Entry.flags]! |= EntryFlag.confirmed;
+      if ((words[BASE + Entry.flags]! & EntryFlag.replyPortUnknown) !== 0) this.#rememberUnknownReply();
+    }
+    if (run.disposition === Disposition.delivered && run.use !== EntryUse.none && !run.isError) {
+      // The router's own answers are in no capture of what enters it.
+      words[BASE + Entry.flags]! |= EntryFlag.blurred;
+      table.expires[WORKING_SLOT] = run.now + longestTimeout(run);
+    }
+  }
+
+  #rememberUnknownReply(): void {
+    const { words, unknownReplies } = this.#table;
+    unknownReplies.add(
+      unknownReplyKey(
+        words[BASE + Entry.protocol]!,
+        words[BASE + Entry.replySource]!,
+        words[BASE + Entry.replyDestination]!,
+        words[BASE + Entry.replyPorts]! >>> 16,
+      ),
+    );
+  }
+
+  /** Replaces the packet's entry by all the ways in which it may stand after it. */
+  #commitVariants(overflow: boolean, reason: number): void {
+    const table = this.#table;
+    const run = this.#run;
+    const results = this.#results;
+    if (!this.#router.program.tracks) return;
+    const old = run.candidates.length > 0 ? run.candidates[0]! : -1;
+    if (old !== -1) table.unlinkGroup(old, this.#former);
+    if (overflow || results.length > VARIANT_LIMIT) this.#lose();
+    const exists = (slot: number): boolean => (table.words[slot * ENTRY_LENGTH]! & EntryFlag.exists) !== 0;
+    if (results.some(exists)) {
+      for (const slot of results)
+        table.words[slot * ENTRY_LENGTH + Entry.reason] = this.#lastReason === -1 ? reason : this.#lastReason;
+      table.linkGroup(results);
+      table.sweep(run.now, SWEEP_COUNT);
+    } else {
+      for (const slot of results) table.release(slot);
+    }
+    results.length = 0;
+  }
+
+  /** Too many ways: the entry's tuples are kept, nothing else of it is known. */
+  #lose(): void {
+    const table = this.#table;
+    const results = this.#results;
+    const kept = results.find((slot) => (table.words[slot * ENTRY_LENGTH]! & EntryFlag.exists) !== 0);
+    if (kept === undefined) return;
+    for (const slot of results) if (slot !== kept) table.release(slot);
+    results.length = 0;
+    const base = kept * ENTRY_LENGTH;
+    table.words[base + Entry.flags] = EntryFlag.exists | EntryFlag.confirmed | EntryFlag.lost;
+    table.words[base + Entry.connmark] = 0;
+    table.words[base + Entry.connmarkUnknown] = -1;
+    table.expires[kept] = this.#run.now + longestTimeout(this.#run);
+    results.push(kept);
+  }
+
+  #releaseFormer(): void {
+    for (const slot of this.#former) this.#table.release(slot);
+    this.#former.length = 0;
+  }
+}

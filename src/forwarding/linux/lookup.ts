@@ -1,0 +1,282 @@
+import { formatWords } from '../../net/ip-address.ts';
+import { Answer, matchMark } from './match.ts';
+import { describeRoute, type FibTable, HopFlag, hashPrefix, RouteKind, tableLabel } from './fib.ts';
+import { type CompiledPolicyRule, RuleAction } from './rpdb.ts';
+import type { Run } from './run.ts';
+import { refinePacketMark } from './traverse.ts';
+
+/** How a lookup in the routing policy database ended; numbers of {@link Run.lookup}. */
+export const Found = {
+  /** `foundRoute` is a unicast, local or broadcast route, `foundTable` its table's index. */
+  route: 0,
+  /** The end of the rules. */
+  nothing: 1,
+  blackhole: 2,
+  unreachable: 3,
+  prohibit: 4,
+  /** The run's `unknown` says why. */
+  unknown: 5,
+} as const;
+
+const MISS = -1;
+const UNKNOWN = -2;
+/** Bits of the TOS byte that classic routing looks at. Ref: include/uapi/linux/in_route.h: RT_TOS (6.18: INET_DSCP_LEGACY_TOS_MASK). */
+const TOS_MASK = 0x1c;
+
+/**
+ * Looks the run's flow up: policy rules in order, each one's table. Results are in the run's `lookup`, `foundRoute`, `foundTable`
+ * and `foundRule`. Ref: fib_rules.c: fib_rules_lookup(); net/ipv4/fib_rules.c: fib4_rule_action(), fib4_rule_suppress().
+ */
+export function lookup(run: Run): void {
+  const { rpdb, fib } = run.router;
+  run.foundRoute = -1;
+  run.foundTable = -1;
+  run.foundRule = -1;
+  if (rpdb.missingReason !== -1) {
+    end(run, Found.unknown);
+    run.unknown = rpdb.missingReason;
+    return;
+  }
+  // As long as no rule was ever changed, main and local are one table: where that matters, both histories are possible.
+  if (rpdb.pristine && fib.mergedTable !== -1 && run.choose(2, run.router.reasons.ruleHistory) === 1) {
+    lookupPristine(run);
+    return;
+  }
+  const { rules } = rpdb;
+  for (let index = 0; index < rules.length; index++) {
+    const rule = rules[index]!;
+    if (!selects(run, rule)) continue;
+    if (rule.action === RuleAction.nop || (rule.action === RuleAction.goto && rule.target === -1)) continue;
+    if (rule.action === RuleAction.goto) {
+      index = rule.target - 1;
+      continue;
+    }
+    run.foundRule = index;
+    if (rule.action !== RuleAction.lookup) {
+      recordRule(run, rule, 'matched', rule.model.action.kind);
+      end(
+        run,
+        rule.action === RuleAction.blackhole
+          ? Found.blackhole
+          : rule.action === RuleAction.unreachable
+            ? Found.unreachable
+            : Found.prohibit,
+      );
+      return;
+    }
+    const route = rule.table === -1 ? MISS : lookupTable(run, fib.tables[rule.table]!);
+    if (route === UNKNOWN) {
+      end(run, Found.unknown);
+      return;
+    }
+    if (route === MISS || isSuppressed(run, rule, route)) {
+      recordRule(run, rule, 'matched', route === MISS ? 'no route, next rule' : 'suppressed, next rule');
+      run.foundRule = -1;
+      continue;
+    }
+    if (run.steps !== null) recordRule(run, rule, 'matched', describeRoute(run.router.fib.routes.model[route]!));
+    conclude(run, route, rule.table);
+    return;
+  }
+  end(run, Found.nothing);
+}
+
+/** Ref: include/net/ip_fib.h: fib_lookup() while fib_has_custom_rules is unset. */
+function lookupPristine(run: Run): void {
+  const { fib } = run.router;
+  for (const table of [fib.mergedTable, fib.tableIndex.get(253)!]) {
+    const route = lookupTable(run, fib.tables[table]!);
+    if (route === UNKNOWN) {
+      end(run, Found.unknown);
+      return;
+    }
+    if (route === MISS) continue;
+    conclude(run, route, table);
+    return;
+  }
+  end(run, Found.nothing);
+}
+
+function end(run: Run, found: number): void {
+  run.lookup = found;
+}
+
+function conclude(run: Run, route: number, table: number): void {
+  const { routes } = run.router.fib;
+  run.foundRoute = route;
+  run.foundTable = table;
+  switch (routes.kind[route]) {
+    case RouteKind.blackhole:
+      end(run, Found.blackhole);
+      return;
+    case RouteKind.unreachable:
+      end(run, Found.unreachable);
+      return;
+    case RouteKind.prohibit:
+      end(run, Found.prohibit);
+      return;
+    default:
+      end(run, Found.route);
+  }
+}
+
+/** Ref: fib_rules.c: fib_rule_match(); fib4_rule_match(). */
+function selects(run: Run, rule: CompiledPolicyRule): boolean {
+  let answer = matchSelectors(run, rule);
+  if (answer === Answer.no) {
+    if (!rule.inverted) recordRule(run, rule, 'missed', '');
+    return rule.inverted;
+  }
+  if (answer === Answer.unknown || rule.selectorReason !== -1) {
+    recordRule(run, rule, 'unknown', '');
+    const markUnknown = answer === Answer.unknown;
+    const reason = rule.selectorReason !== -1 ? rule.selectorReason : rule.markReason;
+    const holds = run.choose(2, reason) === 1;
+    if (markUnknown && (holds || rule.selectorReason === -1)) {
+      refinePacketMark(run, rule.markValue & rule.markMask, rule.markMask, holds);
+    }
+    answer = holds ? Answer.yes : Answer.no;
+  }
+  const selected = (answer === Answer.yes) !== rule.inverted;
+  if (!selected) recordRule(run, rule, 'missed', '');
+  return selected;
+}
+
+function matchSelectors(run: Run, rule: CompiledPolicyRule): number {
+  if (rule.never) return Answer.no;
+  if (rule.iif !== -1 && rule.iif !== run.flowIif) return Answer.no;
+  if ((run.flowSource & rule.fromMask) !== rule.fromNetwork) return Answer.no;
+  if ((run.flowDestination & rule.toMask) !== rule.toNetwork) return Answer.no;
+  if (rule.tos !== -1 && (run.tos & TOS_MASK) !== rule.tos) return Answer.no;
+  if (rule.protocol !== -1 && run.flowProtocol !== rule.protocol) return Answer.no;
+  if (rule.sourceFirst !== -1 && !within(run.flowSourcePort, rule.sourceFirst, rule.sourceLast)) return Answer.no;
+  if (rule.destinationFirst !== -1 && !within(run.flowDestinationPort, rule.destinationFirst, rule.destinationLast)) {
+    return Answer.no;
+  }
+  if (rule.markMask === 0) return Answer.yes;
+  // A policy rule masks its value, unlike iptables (linux-forwarding 3.6).
+  const wanted = rule.markValue & rule.markMask;
+  return run.flowUsesMark
+    ? matchMark(run.mark, run.markUnknown, wanted, rule.markMask)
+    : matchMark(0, 0, wanted, rule.markMask);
+}
+
+function within(value: number, first: number, last: number): boolean {
+  return value >= first && value <= last;
+}
+
+/** Error routes are not suppressed (linux-forwarding 3.9). */
+function isSuppressed(run: Run, rule: CompiledPolicyRule, route: number): boolean {
+  const { routes } = run.router.fib;
+  const kind = routes.kind[route]!;
+  if (kind === RouteKind.blackhole || kind === RouteKind.unreachable || kind === RouteKind.prohibit) return false;
+  if (rule.suppressLength !== -1 && routes.prefixLength[route]! <= rule.suppressLength) return true;
+  if (rule.suppressGroup === undefined) return false;
+  const device = routes.hopDevice[routes.hopStart[route]!] ?? -1;
+  if (device < 0) return false;
+  const group = run.router.links.groups[device];
+  if (group === undefined) return run.choose(2, rule.groupReason) === 1;
+  return group === rule.suppressGroup;
+}
+
+/** Longest prefix match; the route's number, MISS or UNKNOWN. Ref: fib_trie.c: fib_table_lookup(). */
+function lookupTable(run: Run, table: FibTable): number {
+  const { fib } = run.router;
+  const { routes, order } = fib;
+  const destination = run.flowDestination;
+  for (let index = 0; index < table.lengths.length; index++) {
+    const network = destination & table.masks[index]!;
+    const hash = table.hashes[index]!;
+    let slot = hashPrefix(network, hash.mask);
+    while (hash.first[slot] !== -1 && hash.keys[slot] !== network) slot = (slot + 1) & hash.mask;
+    const first = hash.first[slot]!;
+    if (first === -1) continue;
+    for (let place = first; place < first + hash.count[slot]!; place++) {
+      const route = order[place]!;
+      const tos = routes.tos[route]!;
+      if (tos !== 0 && (run.tos & TOS_MASK) !== tos) continue;
+      if (routes.kind[route] === RouteKind.throw) return MISS;
+      if (routes.reason[route] !== -1) {
+        run.unknown = routes.reason[route]!;
+        return UNKNOWN;
+      }
+      const isError =
+        routes.kind[route] === RouteKind.blackhole ||
+        routes.kind[route] === RouteKind.unreachable ||
+        routes.kind[route] === RouteKind.prohibit;
+      if (isError || hasUsableHop(run, route)) return route;
+    }
+  }
+  if (table.missReason === -1) return MISS;
+  run.unknown = table.missReason;
+  return UNKNOWN;
+}
+
+function hasUsableHop(run: Run, route: number): boolean {
+  const { routes } = run.router.fib;
+  const start = routes.hopStart[route]!;
+  const after = routes.hopStart[route + 1]!;
+  // Routes to the router itself need no next hop in the dump.
+  if (start === after) return routes.kind[route] !== RouteKind.unicast;
+  for (let hop = start; hop < after; hop++) if (isUsable(run, hop)) return true;
+  return false;
+}
+
+/** Whether a next hop can be taken: not dead, and not without carrier where that is asked for. Ref: fib_lookup_good_nhc(). */
+export function isUsable(run: Run, hop: number): boolean {
+  const { routes } = run.router.fib;
+  const flags = routes.hopFlags[hop]!;
+  if ((flags & HopFlag.dead) !== 0) return false;
+  if ((flags & HopFlag.linkDown) === 0) return true;
+  const device = routes.hopDevice[hop]!;
+  return device < 0 || run.setting(run.router.settings.ignoreLinkDown[device]!) === 0;
+}
+
+/** Takes one of a unicast route's next hops; where several are alive, each in a world of its own. */
+export function selectHop(run: Run, route: number): number {
+  const { routes } = run.router.fib;
+  const start = routes.hopStart[route]!;
+  const after = routes.hopStart[route + 1]!;
+  if (after - start === 1) return start;
+  let count = 0;
+  let first = -1;
+  for (let hop = start; hop < after; hop++) {
+    if (!isUsable(run, hop)) continue;
+    if (first === -1) first = hop;
+    count++;
+  }
+  if (count <= 1) return first;
+  let pick = run.choose(count, routes.multipathReason[route]!);
+  for (let hop = start; hop < after; hop++) if (isUsable(run, hop) && pick-- === 0) return hop;
+  return first;
+}
+
+/** The address that a next hop's frames are sent to, in words. */
+export function formatHop(run: Run, hop: number, destination: number): string {
+  const { routes } = run.router.fib;
+  const flags = routes.hopFlags[hop]!;
+  if ((flags & HopFlag.gateway) === 0) return formatWords(4, destination >>> 0, 0, 0, 0);
+  const [a, b, c, d] = routes.hopGateway.subarray(4 * hop, 4 * hop + 4) as unknown as [number, number, number, number];
+  return formatWords((flags & HopFlag.gateway6) !== 0 ? 6 : 4, a, b, c, d);
+}
+
+function recordRule(
+  run: Run,
+  rule: CompiledPolicyRule,
+  outcome: 'matched' | 'missed' | 'unknown',
+  found: string,
+): void {
+  if (run.steps === null) return;
+  const { model } = rule;
+  const { action } = model;
+  const table = action.kind === 'lookup' ? tableLabel(run.router.device, action.table) : undefined;
+  const what = table === undefined ? action.kind : `lookup ${table}`;
+  run.steps.push({
+    kind: 'policy-rule',
+    priority: model.priority,
+    outcome,
+    effect: found === '' || table === undefined ? what : `${what}: ${found}`,
+    ...(action.kind === 'lookup' ? { table: action.table } : {}),
+    ...(model.origin === undefined ? {} : { origin: model.origin }),
+  });
+}

@@ -1,0 +1,152 @@
+import { formatIpv4 } from '../../net/ip-address.ts';
+import type { Hook } from '../../model/netfilter.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
+import { Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { type Program, TargetKind, type Translation } from './program.ts';
+import { EntryUse, type Run } from './run.ts';
+
+const BASE = WORKING_SLOT * ENTRY_LENGTH;
+
+/** Whether the nat chains of a hook see the packet: only an entry's first one does (linux-forwarding 1.3). */
+export function meetsNatRules(run: Run): boolean {
+  return run.use === EntryUse.fresh;
+}
+
+/**
+ * Applies an SNAT, DNAT or MASQUERADE rule to the first packet of an entry. False where the translated address is not known and
+ * could matter: then the run's `unknown` is set.
+ * Ref: nf_nat_core.c: nf_nat_setup_info(), get_unique_tuple(); nf_nat_masquerade.c.
+ */
+export function translateFirst(run: Run, hook: Hook, rule: number): boolean {
+  const { program } = run.router;
+  const kind = program.target[rule]!;
+  const translation = program.translations[program.operandA[rule]!]!;
+  if (run.use !== EntryUse.fresh) return true;
+  return kind === TargetKind.dnat
+    ? translateDestination(run, hook, program, rule, translation)
+    : translateSource(run, hook, program, rule, translation, kind);
+}
+
+/** Translates a packet that is not its entry's first, before routing (destination) or behind it (source). */
+export function translateKnown(run: Run, beforeRouting: boolean): void {
+  if (run.use === EntryUse.none || run.use === EntryUse.fresh) return;
+  const { words } = run.table;
+  const flags = words[BASE + Entry.flags]!;
+  if ((flags & (EntryFlag.sourceTranslated | EntryFlag.destinationTranslated)) === 0) return;
+  // A packet of the original direction gets its destination from a DNAT and its source from an SNAT; a reply the other way round.
+  const original = run.direction === 0;
+  const destinationChanges = (flags & EntryFlag.destinationTranslated) !== 0;
+  const changes = original === beforeRouting ? destinationChanges : (flags & EntryFlag.sourceTranslated) !== 0;
+  if (!changes) return;
+  const other = BASE + (original ? Entry.replySource : Entry.source);
+  const ports = words[other + 2]!;
+  const hasPorts = !run.isError && run.protocol !== IpProtocol.icmp;
+  if (beforeRouting) {
+    run.currentDestination = words[other]!;
+    if (hasPorts) run.currentDestinationPort = ports >>> 16;
+  } else {
+    run.currentSource = words[other + 1]!;
+    if (hasPorts) run.currentSourcePort = ports & 0xffff;
+  }
+}
+
+/** The address that MASQUERADE takes: the egress interface's on the next hop's network, else its first; undefined where unknown. */
+export function masqueradeAddress(run: Run): number | undefined {
+  const { links } = run.router;
+  const addresses = links.addresses[run.egress];
+  if (!links.known || addresses === undefined) return undefined;
+  const primary = addresses.filter(({ secondary }) => !secondary);
+  const onNetwork = primary.find(({ address, mask }) => ((address ^ run.nextHop) & mask) === 0);
+  return (onNetwork ?? primary[0])?.address;
+}
+
+/**
+ * Before an entry is confirmed: its reply must not look like that of another one. Where it would, the kernel takes another source port
+ * at random, so replies come back to a port that is not known. Ref: nf_nat_core.c: nf_nat_alloc_null_binding().
+ */
+export function settleReplyPort(run: Run): void {
+  const { words } = run.table;
+  const found = run.table.find(
+    run.protocol,
+    words[BASE + Entry.replySource]!,
+    words[BASE + Entry.replyDestination]!,
+    words[BASE + Entry.replyPorts]!,
+  );
+  if (found !== -1) words[BASE + Entry.flags]! |= EntryFlag.replyPortUnknown;
+}
+
+function translateDestination(run: Run, hook: Hook, program: Program, rule: number, translation: Translation): boolean {
+  const ports = translation.ports;
+  const portUnknown = translation.random || (ports !== undefined && ports.first !== ports.last);
+  if (translation.severalAddresses || portUnknown) {
+    run.unknown = run.router.reasons.translation;
+    return false;
+  }
+  const { words } = run.table;
+  const address = translation.address ?? run.currentDestination;
+  const hasPorts = run.protocol !== IpProtocol.icmp;
+  const port = hasPorts && ports !== undefined ? ports.first : run.currentDestinationPort;
+  recordTranslation(run, hook, program, rule, 'destination', run.currentDestination, address, port);
+  if (address === run.currentDestination && port === run.currentDestinationPort) return true;
+  run.currentDestination = address;
+  run.currentDestinationPort = port;
+  words[BASE + Entry.replySource] = address;
+  if (hasPorts) words[BASE + Entry.replyPorts] = (port << 16) | (words[BASE + Entry.replyPorts]! & 0xffff);
+  words[BASE + Entry.flags]! |= EntryFlag.destinationTranslated;
+  run.destinationTranslated = true;
+  return true;
+}
+
+function translateSource(
+  run: Run,
+  hook: Hook,
+  program: Program,
+  rule: number,
+  translation: Translation,
+  kind: number,
+): boolean {
+  const { words } = run.table;
+  const ports = translation.ports;
+  const hasPorts = run.protocol !== IpProtocol.icmp;
+  const address = kind === TargetKind.masquerade ? masqueradeAddress(run) : (translation.address ?? run.currentSource);
+  if (address === undefined || translation.severalAddresses) {
+    run.unknown = address === undefined ? run.router.reasons.interfaceAddresses : run.router.reasons.translation;
+    return false;
+  }
+  let port = run.currentSourcePort;
+  let portUnknown = translation.random;
+  if (hasPorts && ports !== undefined && (port < ports.first || port > ports.last)) {
+    port = ports.first;
+    if (ports.first !== ports.last) portUnknown = true;
+  }
+  recordTranslation(run, hook, program, rule, 'source', run.currentSource, address, port);
+  if (portUnknown) words[BASE + Entry.flags]! |= EntryFlag.replyPortUnknown;
+  if (address === run.currentSource && port === run.currentSourcePort && !portUnknown) return true;
+  run.currentSource = address;
+  run.currentSourcePort = port;
+  words[BASE + Entry.replyDestination] = address;
+  if (hasPorts) words[BASE + Entry.replyPorts] = (words[BASE + Entry.replyPorts]! & ~0xffff) | port;
+  words[BASE + Entry.flags]! |= EntryFlag.sourceTranslated;
+  run.sourceTranslated = true;
+  return true;
+}
+
+function recordTranslation(
+  run: Run,
+  hook: Hook,
+  program: Program,
+  rule: number,
+  which: string,
+  from: number,
+  to: number,
+  port: number,
+): void {
+  if (run.steps === null) return;
+  const { origin } = program.places[rule]!.rule;
+  run.steps.push({
+    kind: 'translation',
+    hook,
+    effect: `${which} ${formatIpv4(from >>> 0)} > ${formatIpv4(to >>> 0)} port ${port}`,
+    origin,
+  });
+}

@@ -1,0 +1,133 @@
+import type { Hook } from '../../model/netfilter.ts';
+import { LinkDestination, Status } from '../../wire/packet-batch.ts';
+import { Disposition, DecisionFlag } from '../decision.ts';
+import { storeMarks, track } from './conntrack.ts';
+import { Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import type { HookPlace } from './match.ts';
+import { meetsNatRules, settleReplyPort, translateKnown } from './nat.ts';
+import { recordConntrack, recordEnd } from './recording.ts';
+import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
+import { EntryUse, type Run } from './run.ts';
+import { TcpState } from './tcp-state.ts';
+import { traverse, Verdict } from './traverse.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
+
+const BASE = WORKING_SLOT * ENTRY_LENGTH;
+const place: HookPlace = { ingress: -1, egress: -1 };
+
+/** Takes the packet through the router in one world, by the order of linux-forwarding 1.1. What becomes of it is in the run. */
+export function walkPacket(run: Run): void {
+  run.restart();
+  pass(run);
+  if (run.sourceTranslated) run.flags |= DecisionFlag.sourceTranslated;
+  if (run.destinationTranslated) run.flags |= DecisionFlag.destinationTranslated;
+  if (run.router.program.ownErrorsMark && causesOwnError(run)) run.connmarkUnknown = -1;
+  storeMarks(run);
+  if (run.steps !== null) recordEnd(run);
+}
+
+function pass(run: Run): void {
+  const { program } = run.router;
+  if (run.linkDestination === LinkDestination.otherHost) {
+    run.disposition = Disposition.notForwarding;
+    return;
+  }
+  if ((run.status & Status.badNetworkChecksum) !== 0) {
+    run.disposition = Disposition.martian;
+    return;
+  }
+  place.ingress = run.ingress;
+  place.egress = -1;
+  if (!runTable(run, 'PREROUTING', 'raw')) return;
+  if (program.tracks) {
+    track(run);
+    if (run.steps !== null) recordConntrack(run);
+    if (program.translates && run.use !== EntryUse.none && isLost(run)) {
+      run.unknown = run.router.reasons.ambiguousEntry;
+      run.disposition = Disposition.undetermined;
+      return;
+    }
+  }
+  if (!runTable(run, 'PREROUTING', 'mangle')) return;
+  if (meetsNatRules(run)) {
+    if (!runTable(run, 'PREROUTING', 'nat')) return;
+  } else {
+    translateKnown(run, true);
+  }
+  const routed = routeInput(run);
+  if (routed === Routed.ended) return;
+  if (routed === Routed.local) deliver(run);
+  else forward(run);
+}
+
+function forward(run: Run): void {
+  if (!passesForwardChecks(run)) return;
+  place.egress = run.egress;
+  if (!runTable(run, 'FORWARD', 'mangle')) return;
+  if (!runTable(run, 'FORWARD', 'filter')) return;
+  if (!runTable(run, 'FORWARD', 'security')) return;
+  // -i is refused in POSTROUTING, and a user chain that tests it there sees none.
+  place.ingress = -1;
+  if (!runTable(run, 'POSTROUTING', 'mangle')) return;
+  if (meetsNatRules(run)) {
+    if (!runTable(run, 'POSTROUTING', 'nat')) return;
+    if (run.router.program.translates) settleReplyPort(run);
+  } else {
+    translateKnown(run, false);
+  }
+  run.disposition = Disposition.forwarded;
+}
+
+function deliver(run: Run): void {
+  if (!runTable(run, 'INPUT', 'mangle')) return;
+  if (!runTable(run, 'INPUT', 'filter')) return;
+  if (!runTable(run, 'INPUT', 'security')) return;
+  if (meetsNatRules(run)) {
+    if (!runTable(run, 'INPUT', 'nat')) return;
+    if (run.router.program.translates) settleReplyPort(run);
+  }
+  run.disposition = Disposition.delivered;
+}
+
+/** False where the packet ends in this table. */
+function runTable(run: Run, hook: Hook, table: 'raw' | 'mangle' | 'nat' | 'filter' | 'security'): boolean {
+  const verdict = traverse(run, hook, table, place);
+  if (verdict === Verdict.accept) return true;
+  run.disposition = verdict === Verdict.drop ? Disposition.droppedByRule : Disposition.undetermined;
+  run.egress = -1;
+  if (run.rejectedByReset) closeRejected(run);
+  return false;
+}
+
+/** A connection that REJECT resets counts as closed. Ref: nf_conntrack_proto_tcp.c: nf_conntrack_tcp_set_closing(). */
+function closeRejected(run: Run): void {
+  if (run.use !== EntryUse.existing || run.isError || run.protocol !== IpProtocol.tcp) return;
+  const { table, router } = run;
+  if (table.words[BASE + Entry.tcpState] !== TcpState.close) {
+    table.expires[WORKING_SLOT] = run.now + router.settings.timeouts[TcpState.close]!;
+  }
+  table.words[BASE + Entry.tcpState] = TcpState.close;
+}
+
+function isLost(run: Run): boolean {
+  return (run.table.words[BASE + Entry.flags]! & EntryFlag.lost) !== 0;
+}
+
+/**
+ * The router's own ICMP errors and resets about the packet carry its entry through OUTPUT and POSTROUTING, where CONNMARK rules may
+ * change the mark (linux-forwarding 13).
+ */
+function causesOwnError(run: Run): boolean {
+  if (run.use === EntryUse.none) return false;
+  if ((run.flags & (DecisionFlag.rejected | DecisionFlag.icmpRedirect)) !== 0) return true;
+  switch (run.disposition) {
+    case Disposition.ttlExpired:
+    case Disposition.tooBig:
+    case Disposition.noRoute:
+    case Disposition.unreachable:
+    case Disposition.prohibited:
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,90 @@
+import type { LinuxDevice } from '../../model/linux-device.ts';
+import { compileFib, type Fib } from './fib.ts';
+import { compileLinks, type Links } from './links.ts';
+import { compileProgram, type Program } from './program.ts';
+import { Registry } from './reasons.ts';
+import { compileRpdb, type Rpdb, tablesOfRules } from './rpdb.ts';
+import { compileSettings, type Settings } from './settings.ts';
+
+/** What can be unknown regardless of the configuration; ids of the registry. */
+export interface CommonReasons {
+  readonly ipv6: number;
+  readonly notIp: number;
+  readonly cut: number;
+  readonly malformed: number;
+  readonly sourceRoute: number;
+  readonly ingress: number;
+  readonly multicast: number;
+  readonly fragment: number;
+  readonly ruleOrder: number;
+  readonly tooManyUnknowns: number;
+  readonly ambiguousEntry: number;
+  readonly translation: number;
+  readonly localAnswers: number;
+  readonly interfaceAddresses: number;
+  readonly localTraffic: number;
+  readonly unmodelledProtocol: number;
+  readonly ruleHistory: number;
+  readonly routeInterface: number;
+}
+
+/** A Linux router, compiled: everything that deciding needs, immutable and shared between forwarders. */
+export interface CompiledRouter {
+  readonly device: LinuxDevice;
+  readonly registry: Registry;
+  readonly links: Links;
+  readonly settings: Settings;
+  readonly program: Program;
+  readonly fib: Fib;
+  readonly rpdb: Rpdb;
+  readonly reasons: CommonReasons;
+  /** Id of something because of which nothing can be said about any packet, −1. */
+  readonly blockingReason: number;
+}
+
+/** Compiles a device; nothing is reported here: what is missing becomes unknown where a packet meets it. */
+export function compileRouter(device: LinuxDevice): CompiledRouter {
+  const registry = new Registry();
+  const links = compileLinks(device);
+  const fib = compileFib(device, links, tablesOfRules(device), registry);
+  return {
+    device,
+    registry,
+    links,
+    settings: compileSettings(device, links.names, registry),
+    program: compileProgram(device, links, registry),
+    fib,
+    rpdb: compileRpdb(device, links, fib, registry),
+    reasons: {
+      ipv6: registry.unknown('IPv6 forwarding is not modelled'),
+      notIp: registry.unknown('the frame holds no IP packet'),
+      cut: registry.unknown('the capture cut the frame short'),
+      malformed: registry.unknown('the packet is malformed'),
+      sourceRoute: registry.unknown('packets with a source route option are not modelled'),
+      ingress: registry.unknown('the interface that the packet came in on is not known'),
+      multicast: registry.unknown('multicast forwarding is not modelled'),
+      fragment: registry.unknown('reassembly of fragments is not modelled'),
+      ruleOrder: registry.unknown('which of the legacy and nft rules runs first is not known'),
+      tooManyUnknowns: registry.unknown('too much about this packet is unknown'),
+      ambiguousEntry: registry.unknown('the connection entry of this packet is not known'),
+      translation: registry.unknown('the address or port after translation is not known'),
+      localAnswers: registry.unknown("the router's own packets of this connection are not known"),
+      interfaceAddresses: registry.unknown("interface addresses (ip addr) are not in the router's state"),
+      localTraffic: registry.unknown(
+        'connection tracking of packets of a cut or unusual transport header is not known',
+      ),
+      unmodelledProtocol: registry.unknown('connection tracking of this transport protocol is not modelled'),
+      ruleHistory: registry.unknown('whether a policy rule was ever added or deleted cannot be seen'),
+      routeInterface: registry.unknown('the interface of this route is not known'),
+    },
+    blockingReason: blockingReason(device, registry),
+  };
+}
+
+function blockingReason(device: LinuxDevice, registry: Registry): number {
+  const [first] = device.runWideUnknowns;
+  if (first !== undefined) return registry.unknown(`${first.name} is not modelled`, first.origin);
+  if (!device.known.netfilter4)
+    return registry.unknown("packet filter rules (iptables-save) are not in the router's state");
+  return -1;
+}

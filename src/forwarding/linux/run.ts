@@ -1,0 +1,239 @@
+import { ConntrackView } from '../decision.ts';
+import type { Step } from '../walk.ts';
+import { type PacketBatch, Status } from '../../wire/packet-batch.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import type { CompiledRouter } from './router.ts';
+import type { Setting } from './settings.ts';
+import { Worlds } from './worlds.ts';
+
+/** How far the packet's connection entry is. */
+export const EntryUse = {
+  /** No entry: conntrack inactive, INVALID, UNTRACKED. */
+  none: 0,
+  /** A confirmed entry. */
+  existing: 1,
+  /** An entry that this packet makes; in the table only when the packet survives. */
+  fresh: 2,
+  /** The packet's entry is deleted, but the packet still carries it. */
+  dying: 3,
+} as const;
+
+/**
+ * One packet on its way: its header fields as it came, as translations change it, its marks, its entry, and what becomes of it.
+ * One object for all packets; 32-bit fields are signed so that V8 keeps them unboxed.
+ */
+export class Run {
+  readonly router: CompiledRouter;
+  readonly table: ConnectionTable;
+  readonly worlds = new Worlds();
+  /** False: packets are missing from the capture, so that INVALID is not asserted for packets of an entry. */
+  trustSequence = true;
+  /** Where the walk is recorded, null while deciding. */
+  steps: Step[] | null = null;
+
+  // The packet as it came; constant during all worlds.
+  now = 0.5;
+  ingress = 0;
+  status = 0;
+  protocol = 0;
+  source = 0;
+  destination = 0;
+  sourcePort = 0;
+  destinationPort = 0;
+  tos = 0;
+  ttl = 0;
+  networkLength = 0;
+  linkDestination = 0;
+  sourceMac = 0.5;
+  tcpFlags = 0;
+  sequence = 0;
+  acknowledgement = 0;
+  window = 0;
+  windowScale = -1;
+  sackPermitted = 0;
+  sackEdge = 0;
+  payloadLength = 0;
+  icmpType = 0;
+  icmpCode = 0;
+  icmpIdentifier = 0;
+  quotedProtocol = 0;
+  quotedSource = 0;
+  quotedDestination = 0;
+  quotedPorts = 0;
+  /** The transport header is there: ports and flags hold. */
+  hasTransport = false;
+  laterFragment = false;
+  /** What conntrack's lookup found, before any world: node, −1, or CONFLICT. */
+  found = -1;
+  /** Variants to choose from: slots; the tuple is that of the direction, −1 where the variant has not this tuple. */
+  readonly candidates: number[] = [];
+  readonly candidateDirections: number[] = [];
+
+  // The packet in this world.
+  currentSource = 0;
+  currentDestination = 0;
+  currentSourcePort = 0;
+  currentDestinationPort = 0;
+  mark = 0;
+  markUnknown = 0;
+  untracked = false;
+  /** Conntrack's hook was passed. */
+  tracked = false;
+  view: number = ConntrackView.none;
+  use: number = EntryUse.none;
+  /** 0 original, 1 reply. */
+  direction = 0;
+  /** Slot of the variant that was taken, −1. */
+  chosen = -1;
+  /** The variant "no such entry" was taken. */
+  choseNone = false;
+  /** The entry that was found is gone in this world. */
+  oldGone = false;
+  /** The packet is an ICMP error about the entry's connection: it has no part in the entry's state. */
+  isError = false;
+  connmark = 0;
+  connmarkUnknown = 0;
+  sourceTranslated = false;
+  destinationTranslated = false;
+  readonly settingPicks: Int8Array;
+
+  // Flow of the lookup at hand, and its result.
+  flowSource = 0;
+  flowDestination = 0;
+  flowIif = 0;
+  flowProtocol = 0;
+  flowSourcePort = 0;
+  flowDestinationPort = 0;
+  flowUsesMark = false;
+  /** A {@link import('./lookup.ts').Found} number. */
+  lookup = 0;
+  foundRoute = -1;
+  foundTable = -1;
+  foundRule = -1;
+  foundHop = -1;
+
+  // What becomes of it in this world.
+  disposition = 0;
+  egress = -1;
+  nextHop = 0;
+  /** The hop whose IPv6 gateway is the next hop, −1: then `nextHop` holds an IPv4 address. */
+  nextHop6 = -1;
+  decidingTable = -1;
+  cause = -1;
+  flags = 0;
+  unknown = -1;
+  routedMark = 0;
+  routedConnmark = 0;
+  routedHasConnmark = 0;
+  /** The rule that rejected answers with a TCP reset. */
+  rejectedByReset = false;
+  /** The rules at hand are, or may be, of the nft variant, which takes a later fragment's payload for a header. */
+  fragmentsReadAsHeaders = false;
+
+  constructor(router: CompiledRouter, table: ConnectionTable) {
+    this.router = router;
+    this.table = table;
+    this.settingPicks = new Int8Array(router.settings.count).fill(-1);
+  }
+
+  /** Takes a packet from a row. */
+  load(batch: PacketBatch, row: number, ingress: number): void {
+    const status = batch.status[row]!;
+    this.now = batch.seconds[row]! + batch.nanoseconds[row]! / 1e9;
+    this.ingress = ingress;
+    this.status = status;
+    this.protocol = batch.protocol[row]!;
+    this.source = batch.source[4 * row]! | 0;
+    this.destination = batch.destination[4 * row]! | 0;
+    this.tos = batch.tos[row]!;
+    this.ttl = batch.ttl[row]!;
+    this.networkLength = batch.networkLength[row]! | 0;
+    this.linkDestination = batch.linkDestination[row]!;
+    this.sourceMac = batch.sourceMac[row]!;
+    this.hasTransport = (status & Status.transport) !== 0;
+    this.laterFragment = (status & Status.fragment) !== 0 && batch.fragmentOffset[row] !== 0;
+    this.sourcePort = batch.sourcePort[row]!;
+    this.destinationPort = batch.destinationPort[row]!;
+    this.payloadLength = batch.payloadLength[row]! | 0;
+    if (this.protocol === IpProtocol.tcp) {
+      this.tcpFlags = batch.tcpFlags[row]!;
+      this.sequence = batch.tcpSequence[row]! | 0;
+      this.acknowledgement = batch.tcpAcknowledgement[row]! | 0;
+      this.window = batch.tcpWindow[row]!;
+      this.windowScale = batch.tcpWindowScale[row]!;
+      this.sackPermitted = batch.tcpSackPermitted[row]!;
+      this.sackEdge = batch.tcpSackRightEdge[row]! | 0;
+    } else if (this.protocol === IpProtocol.icmp) {
+      this.icmpType = batch.icmpType[row]!;
+      this.icmpCode = batch.icmpCode[row]!;
+      this.icmpIdentifier = batch.icmpIdentifier[row]!;
+      this.sourcePort = 0;
+      this.destinationPort = 0;
+      if ((status & Status.quoted) !== 0) this.#loadQuoted(batch, row);
+    }
+  }
+
+  #loadQuoted(batch: PacketBatch, row: number): void {
+    this.quotedProtocol = batch.quotedProtocol[row]!;
+    this.quotedSource = batch.quotedSource[4 * row]! | 0;
+    this.quotedDestination = batch.quotedDestination[4 * row]! | 0;
+    this.quotedPorts =
+      this.quotedProtocol === IpProtocol.icmp
+        ? (batch.quotedSourcePort[row]! << 16) | (batch.quotedIcmpType[row]! << 8)
+        : (batch.quotedSourcePort[row]! << 16) | batch.quotedDestinationPort[row]!;
+  }
+
+  /** The start of a world. */
+  restart(): void {
+    this.currentSource = this.source;
+    this.currentDestination = this.destination;
+    this.currentSourcePort = this.sourcePort;
+    this.currentDestinationPort = this.destinationPort;
+    this.mark = 0;
+    this.markUnknown = 0;
+    this.untracked = false;
+    this.tracked = false;
+    this.view = ConntrackView.none;
+    this.use = EntryUse.none;
+    this.direction = 0;
+    this.chosen = -1;
+    this.choseNone = false;
+    this.oldGone = false;
+    this.isError = false;
+    this.connmark = 0;
+    this.connmarkUnknown = 0;
+    this.sourceTranslated = false;
+    this.destinationTranslated = false;
+    this.disposition = 0;
+    this.egress = -1;
+    this.nextHop = 0;
+    this.nextHop6 = -1;
+    this.decidingTable = -1;
+    this.cause = -1;
+    this.flags = 0;
+    this.unknown = -1;
+    this.routedMark = 0;
+    this.routedConnmark = 0;
+    this.routedHasConnmark = 0;
+    this.rejectedByReset = false;
+    this.settingPicks.fill(-1);
+  }
+
+  /** One of 0 … count − 1, each in a world of its own; `reason` is the id of what is unknown. */
+  choose(count: number, reason: number): number {
+    const pick = this.worlds.choose(count, reason);
+    if (this.steps !== null) this.steps.push({ kind: 'unknown', ...this.router.registry.unknowns[reason]! });
+    return pick;
+  }
+
+  /** The value of a setting in this world. */
+  setting(setting: Setting): number {
+    if (setting.reason === -1) return setting.values[0]!;
+    const picked = this.settingPicks[setting.id]!;
+    if (picked !== -1) return setting.values[picked]!;
+    const pick = this.choose(setting.values.length, setting.reason);
+    this.settingPicks[setting.id] = pick;
+    return setting.values[pick]!;
+  }
+}
