@@ -25,7 +25,9 @@ export class TimeOrder {
   private first = 0;
   private ready = 0;
   private last = 0;
-  /** Ring of slots that are not in use and clear. */
+  /** Slots from here on were never handed out, and are cleared when they are: a small capture does not touch the memory of a large one. */
+  private fresh = 0;
+  /** Ring of slots that are not in use. */
   private readonly free: Uint32Array;
   private freeFirst = 0;
   private freeCount: number;
@@ -44,7 +46,6 @@ export class TimeOrder {
     this.hold = hold;
     const capacity = hold + Math.max(MIN_STEP, hold >>> 1);
     this.slab = new PacketBatch(capacity);
-    this.slab.clearRows(0, capacity);
     this.order = new Uint32Array(capacity);
     this.scratch = new Uint32Array(capacity);
     this.runs = new Uint32Array(capacity + 1);
@@ -154,6 +155,7 @@ export class TimeOrder {
     let result: number = ReadResult.frame;
     while (freeCount > 0) {
       const slot = free[freeFirst]!;
+      if (slot === this.fresh) this.clearFresh();
       result = reader.next(slab, slot);
       if (result !== ReadResult.frame) break;
       freeFirst = freeFirst + 1 === capacity ? 0 : freeFirst + 1;
@@ -171,6 +173,12 @@ export class TimeOrder {
     this.readSeconds = readSeconds;
     this.readNanoseconds = readNanoseconds;
     return result;
+  }
+
+  private clearFresh(): void {
+    const end = Math.min(this.fresh + MIN_STEP, this.slab.capacity);
+    this.slab.clearRows(this.fresh, end);
+    this.fresh = end;
   }
 
   /** Counts the frames that have come too late: others of a later time were made ready before. */

@@ -15,6 +15,8 @@ import { linuxRtTables } from './linux-rt-tables.ts';
 import { linuxShell } from './linux-shell.ts';
 import { linuxSysctl } from './linux-sysctl.ts';
 
+export { applyLinuxCommands } from './linux-shell.ts';
+
 /** Every dialect; a line of text without heading is of the first that recognises it. */
 export const DIALECTS: readonly Dialect[] = [
   linuxIptablesSave,

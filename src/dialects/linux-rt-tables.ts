@@ -13,8 +13,6 @@ export const linuxRtTables: Dialect = {
       ? ENTRY.test(lines[0]?.text ?? '')
       : /^(?:cat )?(?:\S*\/)?rt_tables(?:\.d\/\S*)?(?: |$)/.test(heading.command),
 
-  extent: () => (line, recognised) => recognised || line.text.startsWith('#'),
-
   parse({ heading, lines }, draft) {
     if (heading !== undefined) draft.given.routingTableNames = true;
     for (const line of lines) {

@@ -70,6 +70,7 @@ export class Vantage {
       let found = name === undefined ? undefined : this.#byName.get(name);
       if (found === undefined && index !== undefined) found = this.#byIndex.get(index);
       this.#ofCapture.push(found ?? -1);
+      if (found !== undefined) this.#captured[found] = 1;
     }
   }
 

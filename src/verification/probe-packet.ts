@@ -21,9 +21,8 @@ export interface PacketSpec {
   readonly payloadLength?: number;
 }
 
-/** A batch of one made packet. */
-export function makePacket(spec: PacketSpec): PacketBatch {
-  const batch = new PacketBatch(1);
+/** Makes a packet in row 0 of a batch, a new one where none is given. */
+export function makePacket(spec: PacketSpec, batch: PacketBatch = new PacketBatch(1)): PacketBatch {
   batch.length = 1;
   batch.clearRow(0);
   const tcp = spec.protocol === IpProtocol.tcp;

@@ -7,6 +7,7 @@ import { ConnectionLog, Seen } from '../observation/connection-log.ts';
 import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
 import { Pairing } from '../observation/pairing.ts';
 import { Side, Vantage } from '../observation/vantage.ts';
+import { LinkType } from '../wire/link-type.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
 import type { ResolvedIntent } from './intent.ts';
 import { type FrameRef, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
@@ -52,6 +53,8 @@ export interface Replay {
   readonly unansweredArp: number;
   /** Nanoseconds since 1970 of the last frame. */
   readonly lastTime: number;
+  /** The capture is of all interfaces at once (cooked), so that silence of one is no gap. */
+  readonly sawAnyInterface: boolean;
 }
 
 /** Runs every frame of the captures through the router, in time order. */
@@ -84,6 +87,7 @@ class ReplayRun implements Replay {
   readonly usualPorts = new Map<number, FrameTally>();
   unansweredArp = 0;
   lastTime = 0;
+  sawAnyInterface = false;
 
   readonly #captures: CaptureSet;
   readonly #resolved: ResolvedIntent;
@@ -103,13 +107,15 @@ class ReplayRun implements Replay {
     });
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
-    this.#forwarderIndex = Int16Array.from(router.interfaces, (item) => forwarder.interfaceIndex(item.name));
-    const vantageIndex = (name: string): number => router.interfaces.findIndex((item) => item.name === name);
+    const interfaceIndex = (name: string): number => forwarder.interfaceIndex(name);
     const neighbourInterfaces = new Map<number, number>();
     for (const { mac, device } of router.neighbours)
-      if (mac !== undefined) neighbourInterfaces.set(mac, vantageIndex(device));
-    this.vantage = new Vantage(router.interfaces, (mac) => neighbourInterfaces.get(mac) ?? -1);
-    this.senders = new Senders(router, resolved.intent, vantageIndex, resolved.clientInterface);
+      if (mac !== undefined) neighbourInterfaces.set(mac, interfaceIndex(device));
+    const interfaces = forwarder.interfaceNames.map(
+      (name) => router.interfaces.find((item) => item.name === name) ?? { name },
+    );
+    this.vantage = new Vantage(interfaces, (mac) => neighbourInterfaces.get(mac) ?? -1);
+    this.senders = new Senders(router, resolved.intent, interfaceIndex, resolved.clientInterface);
     this.#monitored = new MonitoredServices(resolved.intent, (family, words, offset) =>
       forwarder.isLocal(family, words, offset),
     );
@@ -117,6 +123,9 @@ class ReplayRun implements Replay {
 
   consume(batch: PacketBatch): void {
     this.vantage.learn(this.#captures.interfaces);
+    this.sawAnyInterface = this.#captures.interfaces.some(
+      (item) => item.linkType === LinkType.linuxCookedV2 || item.linkType === LinkType.linuxCooked,
+    );
     for (let row = 0; row < batch.length; row++) this.#frame(batch, row);
     this.frames += batch.length;
     if (batch.length > 0) this.lastTime = batch.seconds[batch.length - 1]! * 1e9 + batch.nanoseconds[batch.length - 1]!;
@@ -128,7 +137,7 @@ class ReplayRun implements Replay {
     const { vantage } = this;
     vantage.place(batch, row);
     if ((status & Status.arp) !== 0) {
-      if (vantage.side === Side.ingress) this.senders.learnArp(batch, row, vantage.interface);
+      this.#arp(batch, row);
       return;
     }
     this.ipFrames++;
@@ -143,6 +152,20 @@ class ReplayRun implements Replay {
         if (this.#monitored.hasServicePort(batch, row)) tally(this.ambiguous, batch, row);
         break;
       default:
+    }
+  }
+
+  #arp(batch: PacketBatch, row: number): void {
+    const { side, interface: position } = this.vantage;
+    if (!this.senders.facesSps(position)) return;
+    if (side === Side.ingress) {
+      if (this.senders.learnArp(batch, row, position)) this.unansweredArp = 0;
+    } else if (
+      side === Side.egress &&
+      batch.arpOperation[row] === 1 &&
+      this.#monitored.isSps(4, batch.destination, 4 * row)
+    ) {
+      this.unansweredArp++;
     }
   }
 

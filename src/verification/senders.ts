@@ -54,12 +54,13 @@ export class Senders {
     return this.spsInterfaces.includes(position);
   }
 
-  /** Learns from an ARP frame on an interface that faces SPS. */
-  learnArp(batch: PacketBatch, row: number, position: number): void {
-    if (!this.facesSps(position) || batch.arpSenderMac[row]! <= 0) return;
+  /** Learns from an ARP frame on an interface that faces SPS; whether SPS sent it. */
+  learnArp(batch: PacketBatch, row: number, position: number): boolean {
+    if (!this.facesSps(position) || batch.arpSenderMac[row]! <= 0) return false;
     const sender = batch.source[4 * row]!;
-    if (this.#sps.some((address) => address.family === 4 && address.words[0] === sender))
-      this.#macs.add(batch.arpSenderMac[row]!);
+    if (!this.#sps.some((address) => address.family === 4 && address.words[0] === sender)) return false;
+    this.#macs.add(batch.arpSenderMac[row]!);
+    return true;
   }
 
   /** The router sent a frame for SPS's address to this MAC. */

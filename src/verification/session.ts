@@ -1,9 +1,9 @@
 import { DecisionBatch, Disposition } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Walk } from '../forwarding/walk.ts';
-import type { IpAddress } from '../net/ip-address.ts';
-import { IpProtocol } from '../net/ip-protocol.ts';
-import type { PacketBatch } from '../wire/packet-batch.ts';
+import { formatEndpoint, type IpAddress } from '../net/ip-address.ts';
+import { formatIpProtocol, IpProtocol } from '../net/ip-protocol.ts';
+import { PacketBatch } from '../wire/packet-batch.ts';
 import { type Category, judge } from './judge.ts';
 import { Hop, keyOfDecision, newPathKey, type PathKey } from './path-table.ts';
 import { Flag, makePacket } from './probe-packet.ts';
@@ -41,7 +41,8 @@ export interface Probe {
   readonly fromSps: boolean;
   readonly spoofing: Spoofing;
   readonly spec: SessionSpec;
-  readonly packet: PacketBatch;
+  /** `tcp 192.168.0.10:40000 > 10.0.0.10:3389`. */
+  readonly flow: string;
   readonly key: Readonly<PathKey>;
   readonly category: Category;
   readonly walk: Walk;
@@ -78,6 +79,7 @@ class SessionRun {
   readonly #router: Forwarder;
   readonly #spec: SessionSpec;
   readonly #decisions = new DecisionBatch(1);
+  readonly #packet = new PacketBatch(1);
   readonly #probes: Probe[] = [];
   #time = START;
 
@@ -146,20 +148,23 @@ class SessionRun {
   #request(leg: Leg, phase: Probe['phase'], what: string, flags: number, payload: number): void {
     if (!leg.alive) return;
     const { requester } = leg;
-    const packet = makePacket({
-      protocol: this.#spec.protocol,
-      source: requester.address,
-      sourcePort: requester.port,
-      destination: this.#spec.server,
-      destinationPort: this.#spec.serverPort,
-      sourceMac: requester.mac,
-      ttl: requester.role === 'sps-request' ? 64 : 128,
-      time: this.#tick(),
-      flags,
-      sequence: leg.requestSequence,
-      acknowledgement: (flags & Flag.ack) === 0 ? 0 : leg.replySequence,
-      payloadLength: payload,
-    });
+    const packet = makePacket(
+      {
+        protocol: this.#spec.protocol,
+        source: requester.address,
+        sourcePort: requester.port,
+        destination: this.#spec.server,
+        destinationPort: this.#spec.serverPort,
+        sourceMac: requester.mac,
+        ttl: requester.role === 'sps-request' ? 64 : 128,
+        time: this.#tick(),
+        flags,
+        sequence: leg.requestSequence,
+        acknowledgement: (flags & Flag.ack) === 0 ? 0 : leg.replySequence,
+        payloadLength: payload,
+      },
+      this.#packet,
+    );
     leg.requestSequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
     const probe = this.#decide(packet, requester.role, phase, what, requester.interface, requester.mac);
     if (probe.category === 'viaSps' && requester.role === 'sps-request' && probe.key.egress >= 0)
@@ -169,20 +174,23 @@ class SessionRun {
 
   #reply(leg: Leg, phase: Probe['phase'], what: string, flags: number, payload: number): void {
     if (!leg.alive || leg.responder.interface < 0) return;
-    const packet = makePacket({
-      protocol: this.#spec.protocol,
-      source: this.#spec.server,
-      sourcePort: this.#spec.serverPort,
-      destination: leg.requester.address,
-      destinationPort: leg.requester.port,
-      sourceMac: leg.responder.mac,
-      ttl: 64,
-      time: this.#tick(),
-      flags,
-      sequence: leg.replySequence,
-      acknowledgement: leg.requestSequence,
-      payloadLength: payload,
-    });
+    const packet = makePacket(
+      {
+        protocol: this.#spec.protocol,
+        source: this.#spec.server,
+        sourcePort: this.#spec.serverPort,
+        destination: leg.requester.address,
+        destinationPort: leg.requester.port,
+        sourceMac: leg.responder.mac,
+        ttl: 64,
+        time: this.#tick(),
+        flags,
+        sequence: leg.replySequence,
+        acknowledgement: leg.requestSequence,
+        payloadLength: payload,
+      },
+      this.#packet,
+    );
     leg.replySequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
     const probe = this.#decide(packet, leg.responder.role, phase, what, leg.responder.interface, leg.responder.mac);
     if (probe.category !== 'viaSps') leg.alive = false;
@@ -207,7 +215,7 @@ class SessionRun {
       fromSps,
       spoofing: this.#spec.spoofing,
       spec: this.#spec,
-      packet,
+      flow: flowOf(packet),
       key,
       category: judge(key, fromSps),
       walk: this.#router.explainLast(),
@@ -229,6 +237,16 @@ const SENDERS: Readonly<Record<Role, string>> = {
   'sps-request': 'SPS to the server',
   'server-reply': 'the server',
 };
+
+function flowOf(packet: PacketBatch): string {
+  const end = (column: Uint32Array, port: number): string =>
+    formatEndpoint(
+      { family: packet.family[0] as 4 | 6, words: [column[0]!, column[1]!, column[2]!, column[3]!] },
+      port,
+    );
+  const source = end(packet.source, packet.sourcePort[0]!);
+  return `${formatIpProtocol(packet.protocol[0]!)} ${source} > ${end(packet.destination, packet.destinationPort[0]!)}`;
+}
 
 function otherPort(port: number): number {
   return port === 50001 ? 50002 : 50001;

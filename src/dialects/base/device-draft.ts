@@ -223,6 +223,9 @@ export class DeviceDraft {
     draft.problems.push(...device.problems);
     draft.notices.push(...device.notices);
     draft.conntrackLines.push(...(device.conntrackLines ?? []));
+    draft.given.interfaces = device.known.interfaces;
+    draft.given.routeTables.set(4, device.known.routeTables4 === 'all' ? 'all' : new Set(device.known.routeTables4));
+    draft.given.routeTables.set(6, device.known.routeTables6 === 'all' ? 'all' : new Set(device.known.routeTables6));
     return draft;
   }
 }

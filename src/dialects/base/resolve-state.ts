@@ -1,11 +1,11 @@
 import { configPlace } from '../../diagnostic/diagnostic.ts';
 import type { Known, LinuxDevice } from '../../model/linux-device.ts';
-import { type NextHop, type PolicyRule, type Route, RouteTableId } from '../../model/routing.ts';
-import { type Family, formatIpAddress, type IpAddress } from '../../net/ip-address.ts';
-import { prefixContains } from '../../net/prefix.ts';
+import { type PolicyRule, RouteTableId } from '../../model/routing.ts';
+import type { Family } from '../../net/ip-address.ts';
 import { checkChains } from './chain-references.ts';
 import { routesOfInterfaces } from './derived-routes.ts';
 import type { DeviceDraft } from './device-draft.ts';
+import { resolveDevices } from './resolve-devices.ts';
 import { isTableName } from './netfilter-draft.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -62,7 +62,7 @@ export function resolveState(draft: DeviceDraft): LinuxDevice {
   const commandsOnly = onlyCommands(draft);
   dropUnknownDefaults(draft, commandsOnly);
   dropPeers(draft);
-  resolveDevices(draft);
+  draft.routes = resolveDevices(draft.routes, draft.given.interfaces || draft.changed.addresses);
   checkChains(draft);
   checkTableNames(draft);
   checkVariants(draft);
@@ -71,6 +71,20 @@ export function resolveState(draft: DeviceDraft): LinuxDevice {
   else reportMissing(draft);
   draft.policyRules.sort((a, b) => a.priority - b.priority);
   return draft.finish(knownOf(draft, commandsOnly));
+}
+
+/** Completes a device to which commands were applied; what of it is known stays as it was. */
+export function finishCommands(draft: DeviceDraft, known: Known): LinuxDevice {
+  draft.routes = resolveDevices(draft.routes, known.interfaces);
+  checkChains(draft);
+  checkTableNames(draft);
+  const tables = (family: Family, before: Known['routeTables4']): Known['routeTables4'] =>
+    before === 'all' ? before : new Set([...before, ...(draft.changed.flushedTables.get(family) ?? [])]);
+  return draft.finish({
+    ...known,
+    routeTables4: tables(4, known.routeTables4),
+    routeTables6: tables(6, known.routeTables6),
+  });
 }
 
 /** Default rules are a guess where other dumps were given and these were not: the rules are unknown then. */
@@ -90,37 +104,6 @@ function dropPeers(draft: DeviceDraft): void {
     const { parent: _, ...rest } = link;
     draft.interfaces.set(name, rest);
   }
-}
-
-/** The device of a gateway: that of the most specific connected network which holds it. Ref: linux-forwarding 4.5. */
-function deviceOf(draft: DeviceDraft, gateway: IpAddress): string | undefined {
-  let best: Route | undefined;
-  for (const route of draft.routes) {
-    if (route.type !== 'unicast' || route.table === RouteTableId.local || route.nextHops.length !== 1) continue;
-    const [hop] = route.nextHops;
-    if (hop?.gateway !== undefined || hop?.device === undefined || !prefixContains(route.prefix, gateway)) continue;
-    if (best === undefined || route.prefix.prefixLength > best.prefix.prefixLength) best = route;
-  }
-  return best?.nextHops[0]?.device;
-}
-
-/** Finds the devices of next hops that commands gave by address alone. */
-export function resolveDevices(draft: DeviceDraft): void {
-  const resolveHop = (hop: NextHop): NextHop => {
-    if (hop.gateway === undefined || hop.device !== undefined) return hop;
-    const device = deviceOf(draft, hop.gateway);
-    return device === undefined ? hop : { ...hop, device };
-  };
-  draft.routes = draft.routes.map((route) => {
-    const open = route.nextHops.find((hop) => hop.gateway !== undefined && hop.device === undefined);
-    if (open === undefined || route.unmodelled.length > 0) return route;
-    const nextHops = route.nextHops.map(resolveHop);
-    const lost = nextHops.find((hop) => hop.gateway !== undefined && hop.device === undefined);
-    if (lost === undefined) return { ...route, nextHops };
-    const name = formatIpAddress(lost.gateway!);
-    if (draft.given.interfaces) return { ...route, nextHops };
-    return { ...route, nextHops, unmodelled: [`the interface of the next hop ${name} (no ip addr was given)`] };
-  });
 }
 
 function checkTableNames(draft: DeviceDraft): void {

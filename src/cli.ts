@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addCollect } from './commands/collect.ts';
+import { addExplain } from './commands/explain.ts';
+import { addTrace } from './commands/trace.ts';
+import { addVerify } from './commands/verify.ts';
+import { InputError } from './text/input-error.ts';
+
+const COULD_NOT_RUN = 2;
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}
+
+function program(): Command {
+  const root = new Command('redirect-verify')
+    .description(
+      'Verifies from captures and a router’s configuration that monitored connections traverse SPS in both directions.',
+    )
+    .version(version())
+    .enablePositionalOptions()
+    .showHelpAfterError('(redirect-verify --help shows how)')
+    .exitOverride();
+  for (const add of [addVerify, addTrace, addExplain, addCollect]) add(root);
+  for (const command of root.commands) command.exitOverride().showHelpAfterError('(redirect-verify --help shows how)');
+  return root;
+}
+
+/** Ends with one line for what the user can mend; anything else is a defect of ours and says so. */
+async function main(): Promise<void> {
+  try {
+    await program().parseAsync(process.argv);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : COULD_NOT_RUN;
+      return;
+    }
+    if (error instanceof InputError) {
+      process.stderr.write(`redirect-verify: ${oneLine(error.message)}\n`);
+      process.exitCode = COULD_NOT_RUN;
+      return;
+    }
+    throw error;
+  }
+}
+
+/** File names and texts of the user may hold anything: no control characters reach the terminal. */
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+await main();

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { CaptureInput } from '../capture/capture-set.ts';
+import { parseRouterState } from '../dialects/index.ts';
+import { InputError } from '../text/input-error.ts';
+import { linuxRouter } from '../verification/linux-router.ts';
+import type { Router } from '../verification/router.ts';
+
+/** A file of a router's state is never that large; a capture given by mistake is. */
+const LARGEST_STATE_BYTES = 256 * 1024 * 1024;
+const SITE_FILE = 'redirect-verify.yaml';
+
+/** Captures as given: FILE, `-`, or IFACE=FILE unless a file of that whole name exists. */
+export function captureInputs(given: readonly string[]): CaptureInput[] {
+  if (given.filter((item) => item === '-').length > 1)
+    throw new InputError('standard input (-) can be given only once');
+  return given.map((item) => {
+    const equals = item.indexOf('=');
+    if (equals <= 0 || item === '-' || existsSync(item) || item.slice(0, equals).includes('/')) return { path: item };
+    return { path: item.slice(equals + 1), interface: item.slice(0, equals) };
+  });
+}
+
+/** A router with the files that its state was read from. */
+export interface LoadedRouter {
+  readonly router: Router;
+  readonly sources: readonly { readonly path: string; readonly sha256: string }[];
+  /** What was found without being asked for, to be printed. */
+  readonly pickedUp?: string;
+}
+
+/** Reads the router's state from the paths given, else from what lies beside the first capture. */
+export function loadRouter(paths: readonly string[], captures: readonly CaptureInput[]): LoadedRouter {
+  let used = paths;
+  let pickedUp: string | undefined;
+  if (used.length === 0) {
+    pickedUp = stateBeside(captures);
+    if (pickedUp === undefined) {
+      throw new InputError(
+        "no router state: give it with --router PATH, or put it beside the capture as router.conf or router/; 'redirect-verify collect linux' prints the script that collects it",
+      );
+    }
+    used = [pickedUp];
+  }
+  const files = used.flatMap(stateFiles);
+  const sources = files.map((path) => ({ path, text: readText(path) }));
+  const router = linuxRouter(parseRouterState(sources));
+  return {
+    router,
+    sources: sources.map(({ path, text }) => ({ path, sha256: createHash('sha256').update(text).digest('hex') })),
+    ...(pickedUp !== undefined && { pickedUp }),
+  };
+}
+
+function stateBeside(captures: readonly CaptureInput[]): string | undefined {
+  const first = captures.find((capture) => capture.path !== '-');
+  if (first === undefined) return undefined;
+  return ['router.conf', 'router'].map((name) => join(dirname(first.path), name)).find((path) => existsSync(path));
+}
+
+function stateFiles(path: string): string[] {
+  const stat = statOf(path);
+  if (!stat.isDirectory()) return [path];
+  const files = readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map((entry) => join(path, entry.name))
+    .sort();
+  if (files.length === 0) throw new InputError(`${path}: the folder holds no files of a router's state`);
+  return files;
+}
+
+/** Reads a text file. Throws InputError with the path and what is wrong with it. */
+export function readText(path: string): string {
+  const stat = statOf(path);
+  if (stat.isDirectory()) throw new InputError(`${path}: is a directory, a text file was expected`);
+  if (stat.size > LARGEST_STATE_BYTES)
+    throw new InputError(`${path}: ${stat.size} bytes are too many for a text of configuration`);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InputError(`${path}: cannot be read (${codeOf(error)})`);
+  }
+}
+
+function statOf(path: string): ReturnType<typeof statSync> & object {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw new InputError(
+      codeOf(error) === 'ENOENT' ? `${path}: no such file or directory` : `${path}: cannot be read (${codeOf(error)})`,
+    );
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+/** The site file to use: the one given, else beside the first capture, else in the working directory or a parent. */
+export function findSiteFile(
+  given: string | undefined,
+  captures: readonly CaptureInput[],
+): { path: string; pickedUp: boolean } | undefined {
+  if (given !== undefined) return { path: given, pickedUp: false };
+  const first = captures.find((capture) => capture.path !== '-');
+  const candidates = first === undefined ? [] : [join(dirname(first.path), SITE_FILE)];
+  for (let folder = resolve('.'); ; folder = dirname(folder)) {
+    candidates.push(join(folder, SITE_FILE));
+    if (dirname(folder) === folder) break;
+  }
+  const path = candidates.find((candidate) => existsSync(candidate));
+  return path === undefined ? undefined : { path, pickedUp: true };
+}

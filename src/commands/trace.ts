@@ -1,0 +1,131 @@
+import { type Command, Option } from 'commander';
+import { openCaptureSet } from '../capture/open-capture.ts';
+import type { CaptureInput } from '../capture/capture-set.ts';
+import { renderWalk } from '../formats/walk.ts';
+import { formatMark } from '../net/masked-mark.ts';
+import { formatTimestamp } from '../report/build-report.ts';
+import { InputError } from '../text/input-error.ts';
+import type { Router } from '../verification/router.ts';
+import { trace, type TracedFrame, type TraceTotals } from '../verification/trace.ts';
+import { captureInputs, loadRouter } from './inputs.ts';
+import { madePacket, traceMadePacket } from './made-packet.ts';
+import { collect, positive, withRouter } from './options.ts';
+import { writeOut } from './write-output.ts';
+
+interface TraceCommandOptions {
+  readonly router?: readonly string[];
+  readonly frame?: number;
+  readonly packet?: string;
+  readonly ingress?: string;
+  readonly format: 'text' | 'ndjson';
+  readonly verifyChecksums?: boolean;
+}
+
+/** `redirect-verify trace CAPTURE...`. */
+export function addTrace(program: Command): void {
+  const command = program
+    .command('trace')
+    .description('what does the router do with each frame, and why?')
+    .argument('[capture...]', 'capture files, - for standard input, or IFACE=FILE');
+  withRouter(command)
+    .option('--frame <number>', 'one frame only, with every step and its configuration line', positive)
+    .addOption(new Option('--packet <words>', 'a made-up packet instead: "tcp 192.168.0.10:40000 > 10.0.0.10:3389"'))
+    .option('--ingress <iface>', 'the interface that the made-up packet enters by')
+    .addOption(new Option('--format <format>', 'format').choices(['text', 'ndjson']).default('text'))
+    .option('--site <file>', 'accepted and not needed here')
+    .option('--sps <address>', 'accepted and not needed here', collect)
+    .action(async (captures: string[], options: TraceCommandOptions) => {
+      await run(captures, options);
+    });
+}
+
+async function run(given: readonly string[], options: TraceCommandOptions): Promise<void> {
+  const captures = captureInputs(given);
+  if (options.packet !== undefined) {
+    if (captures.length > 0) throw new InputError('trace: give either captures or --packet');
+    if (options.ingress === undefined) throw new InputError('trace: --packet needs --ingress IFACE');
+    const { router } = loadRouter(options.router ?? [], captures);
+    writeOut(traceMadePacket(router, madePacket(options.packet), options.ingress, options.format));
+    return;
+  }
+  if (options.ingress !== undefined)
+    throw new InputError('trace: --ingress goes with --packet; name the interface of a file as IFACE=FILE');
+  if (captures.length === 0) throw new InputError('trace: give a capture, or a made-up packet with --packet');
+  const { router, pickedUp } = loadRouter(options.router ?? [], captures);
+  if (pickedUp !== undefined) process.stderr.write(`router state: ${pickedUp}\n`);
+  await traceCaptures(captures, router, options);
+}
+
+async function traceCaptures(
+  inputs: readonly CaptureInput[],
+  router: Router,
+  options: TraceCommandOptions,
+): Promise<void> {
+  const captures = await openCaptureSet(inputs, { verifyChecksums: options.verifyChecksums ?? false });
+  const totals: TraceTotals = { frames: 0, ingress: 0, observed: 0, ambiguous: 0, unpairedEgress: 0 };
+  const ndjson = options.format === 'ndjson';
+  let shown = 0;
+  const pathOf = (file: number): string => captures.files()[file]?.path ?? '';
+  try {
+    if (ndjson)
+      writeOut(`${JSON.stringify({ type: 'header', schema: 'redirect-verify/trace/1', router: router.dialects })}\n`);
+    const wanted = (_file: number, frame: number): boolean => options.frame === undefined || frame === options.frame;
+    const explain = (file: number, frame: number): boolean => options.frame !== undefined && wanted(file, frame);
+    let lines: string[] = [];
+    for await (const frame of trace(captures, router, totals, {
+      verifyChecksums: options.verifyChecksums ?? false,
+      explain,
+    })) {
+      if (!wanted(frame.file, frame.frame)) continue;
+      shown++;
+      lines.push(
+        ndjson
+          ? `${JSON.stringify(frameLine(frame, pathOf(frame.file)))}\n`
+          : frameText(frame, inputs.length > 1 ? pathOf(frame.file) : ''),
+      );
+      if (lines.length >= 1000) {
+        writeOut(lines.join(''));
+        lines = [];
+      }
+    }
+    writeOut(lines.join(''));
+    for (const problem of captures.problems())
+      if (!ndjson) process.stderr.write(`${problem.code}: ${problem.message}\n`);
+    if (ndjson) writeOut(`${JSON.stringify({ type: 'summary', ...totals })}\n`);
+    if (options.frame !== undefined && shown === 0) {
+      throw new InputError(
+        `trace: frame ${options.frame} did not enter the router, or is not in the capture (${totals.frames} frames, ${totals.ingress} entered)`,
+      );
+    }
+  } finally {
+    await captures.close();
+  }
+}
+
+function frameLine(frame: TracedFrame, path: string): object {
+  return {
+    type: 'frame',
+    path,
+    frame: frame.frame,
+    timestamp: formatTimestamp(frame.seconds, frame.nanoseconds),
+    ingress: frame.ingress,
+    disposition: frame.disposition,
+    ...(frame.egress !== undefined && { egress: frame.egress }),
+    ...(frame.nextHop !== undefined && { nextHop: frame.nextHop }),
+    fwmark: frame.fwmark,
+    ...(frame.connmark !== undefined && { connmark: frame.connmark }),
+    ...(frame.table !== undefined && { table: frame.table }),
+    ...(frame.observedEgress !== undefined && { observedEgress: frame.observedEgress }),
+    ...(frame.disposition === 'undetermined' && frame.unknown !== undefined && { unknown: frame.unknown }),
+  };
+}
+
+function frameText(frame: TracedFrame, path: string): string {
+  const to = frame.egress === undefined ? '' : ` by ${frame.egress} to ${frame.nextHop}`;
+  const marks = `mark ${formatMark(frame.fwmark)}${frame.connmark === undefined ? '' : ` connmark ${formatMark(frame.connmark)}`}`;
+  const table = frame.table === undefined ? '' : ` table ${frame.table}`;
+  const seen = frame.observedEgress === undefined ? '' : `, seen leaving by ${frame.observedEgress}`;
+  const why = frame.disposition === 'undetermined' && frame.unknown !== undefined ? ` (${frame.unknown})` : '';
+  const head = `${path === '' ? '' : `${path} `}${String(frame.frame).padStart(6)} ${frame.ingress} ${frame.packet}: ${frame.disposition}${to} (${marks}${table})${seen}${why}\n`;
+  return frame.walk === undefined ? head : `${head}${renderWalk(frame.walk).join('\n')}\n`;
+}

@@ -1,0 +1,43 @@
+import { existsSync, realpathSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { InputError } from '../text/input-error.ts';
+
+/** Writes to standard output to the end, also where a pipe takes it slowly; a reader that went away is no error. */
+export function writeOut(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let offset = 0; offset < bytes.length; ) {
+    try {
+      offset += writeSync(1, bytes, offset, Math.min(bytes.length - offset, 1 << 16));
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EAGAIN') continue;
+      if (code === 'EPIPE') return;
+      throw error;
+    }
+  }
+}
+
+/** Writes a report to a file, whole or not at all, never over one of the run's inputs. */
+export function writeFileWhole(path: string, text: string, inputs: readonly string[]): void {
+  refuseInput(path, inputs);
+  const temporary = join(dirname(path), `.redirect-verify-${process.pid}.tmp`);
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw new InputError(
+      `${path}: cannot be written (${error instanceof Error && 'code' in error ? error.code : error})`,
+    );
+  }
+}
+
+/** Throws InputError where the output would overwrite an input. */
+export function refuseInput(path: string, inputs: readonly string[]): void {
+  if (!existsSync(path)) return;
+  const real = realpathSync(path);
+  for (const input of inputs) {
+    if (existsSync(input) && realpathSync(input) === real)
+      throw new InputError(`--output ${path}: is an input of this run and is not overwritten`);
+  }
+}

@@ -1,0 +1,34 @@
+import { type NextHop, type Route, RouteTableId } from '../../model/routing.ts';
+import { formatIpAddress, type IpAddress } from '../../net/ip-address.ts';
+import { prefixContains } from '../../net/prefix.ts';
+
+/** The device of a gateway: that of the most specific connected network which holds it. Ref: linux-forwarding 4.5. */
+export function deviceOfGateway(routes: readonly Route[], gateway: IpAddress): string | undefined {
+  let best: Route | undefined;
+  for (const route of routes) {
+    if (route.type !== 'unicast' || route.table === RouteTableId.local || route.nextHops.length !== 1) continue;
+    const [hop] = route.nextHops;
+    if (hop?.gateway !== undefined || hop?.device === undefined || !prefixContains(route.prefix, gateway)) continue;
+    if (best === undefined || route.prefix.prefixLength > best.prefix.prefixLength) best = route;
+  }
+  return best?.nextHops[0]?.device;
+}
+
+/**
+ * Routes with the devices of next hops that commands gave by address alone. Where no connected network holds the gateway the device
+ * stays absent; where the interfaces are not known at all the route is unmodelled.
+ */
+export function resolveDevices(routes: readonly Route[], interfacesGiven: boolean): Route[] {
+  const open = (hop: NextHop): boolean => hop.gateway !== undefined && hop.device === undefined;
+  return routes.map((route) => {
+    if (route.unmodelled.length > 0 || !route.nextHops.some(open)) return route;
+    const nextHops = route.nextHops.map((hop) => {
+      const device = open(hop) ? deviceOfGateway(routes, hop.gateway!) : undefined;
+      return device === undefined ? hop : { ...hop, device };
+    });
+    const lost = nextHops.find(open);
+    if (lost === undefined || interfacesGiven) return { ...route, nextHops };
+    const reason = `the interface of the next hop ${formatIpAddress(lost.gateway!)} (no ip addr was given)`;
+    return { ...route, nextHops, unmodelled: [reason] };
+  });
+}

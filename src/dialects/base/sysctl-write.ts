@@ -1,0 +1,19 @@
+import type { Span } from '../../text/span.ts';
+import type { DeviceDraft } from './device-draft.ts';
+
+const CONF = 'net/ipv4/conf/';
+
+/**
+ * Writes a sysctl as the kernel does: forwarding of `all`, and ip_forward, are one switch that sets every interface's.
+ * Ref: linux net/ipv4/devinet.c devinet_sysctl_forward(), inet_forward_change().
+ */
+export function writeSysctl(draft: DeviceDraft, path: string, value: string, origin: Span): void {
+  draft.sysctls.set(path, { value, origin });
+  if (path !== 'net/ipv4/ip_forward' && path !== `${CONF}all/forwarding`) return;
+  const names = new Set(['all', 'default', ...draft.interfaces.keys()]);
+  for (const key of draft.sysctls.keys()) {
+    if (key.startsWith(CONF) && key.endsWith('/forwarding')) names.add(key.slice(CONF.length, -'/forwarding'.length));
+  }
+  draft.sysctls.set('net/ipv4/ip_forward', { value, origin });
+  for (const name of names) draft.sysctls.set(`${CONF}${name}/forwarding`, { value, origin });
+}

@@ -1,0 +1,152 @@
+import { configPlace, type Note, type Severity, type Where } from '../diagnostic/diagnostic.ts';
+import type { Diagnoser, Diagnosis } from '../verification/diagnose.ts';
+import { type Failure, proofOf } from '../verification/failures.ts';
+import type { Verification } from '../verification/verification.ts';
+
+/** A kind of finding: its code and its documentation, from which `explain` and the README's table are made. */
+export interface FindingKind {
+  readonly code: string;
+  readonly slug: string;
+  readonly severity: Severity;
+  /** One line for tables: said when … */
+  readonly saidWhen: string;
+  /** What it means, for the person who reads it in a report. */
+  readonly meaning: string;
+  readonly whyItMatters: string;
+  /** Configuration or traffic that shows it. */
+  readonly example: string;
+  readonly whatToDo: string;
+  readonly references: readonly string[];
+}
+
+/** A finding of one run. Equal packets are one entry, counted. */
+export interface Detected {
+  readonly message: string;
+  /** How many packets, statements or frames. */
+  readonly count: number;
+  readonly where?: Where;
+  /** Ids of the connections it concerns. */
+  readonly connections: readonly number[];
+  readonly notes: readonly Note[];
+  readonly fix: readonly string[];
+  /** For links between findings of a run. */
+  readonly key: string;
+  /** Keys of the findings that explain this one. */
+  readonly causes: readonly string[];
+  /** Where it differs from the kind's. */
+  readonly severity?: Severity;
+  /** `run`: nothing can be verified in this run; `connections`: not in those named. */
+  readonly undetermines?: 'run' | 'connections';
+}
+
+/** One file of the registry. */
+export interface Finding {
+  readonly kind: FindingKind;
+  /** What of this kind the run shows; called once, after everything was judged. */
+  readonly detect: (run: Verification) => readonly Detected[];
+  /** For configuration causes: recognises a failing packet's cause. */
+  readonly diagnose?: Diagnoser;
+}
+
+/** A finding without connections, notes, fix or causes: the parts that are there replace these. */
+export function detected(parts: Pick<Detected, 'message' | 'key'> & Partial<Detected>): Detected {
+  return { count: 1, connections: [], notes: [], fix: [], causes: [], ...parts };
+}
+
+/** The problems with one code that readers of captures and configurations met. */
+export function fromProblems(run: Verification, code: string): Detected[] {
+  return run.problems
+    .filter((problem) => problem.code === code)
+    .map((problem, index) =>
+      detected({
+        message: problem.message,
+        key: `${code}:${index}`,
+        count: problem.count ?? 1,
+        notes: problem.notes ?? [],
+        fix: problem.fix ?? [],
+        ...(problem.where !== undefined && { where: problem.where }),
+      }),
+    );
+}
+
+/** The diagnoses with one code; they concern the connections whose packets fail in that way. */
+export function fromDiagnoses(run: Verification, code: string): Detected[] {
+  return run.diagnosis.diagnoses.filter((item) => item.code === code).map((item) => ofDiagnosis(run, item));
+}
+
+function ofDiagnosis(run: Verification, item: Diagnosis): Detected {
+  const failures = run.failures.filter((failure) => explains(item, failure));
+  const packets = failures.reduce((sum, failure) => sum + failure.packets, 0);
+  return detected({
+    message: item.message,
+    key: item.key,
+    count: Math.max(packets, 1),
+    connections: connectionsOf(failures),
+    notes: item.notes,
+    fix: item.fix,
+    causes: (item.because ?? []).map((cause) => cause.key),
+    ...(item.where !== undefined && { where: item.where }),
+  });
+}
+
+/** Whether a diagnosis explains packets that fail in this way. */
+export function explains(item: Diagnosis, failure: Failure): boolean {
+  return item.role === failure.role && item.category === failure.category;
+}
+
+/** Ids of all connections that the failures concern, ascending. */
+export function connectionsOf(failures: readonly Failure[]): number[] {
+  return [...new Set(failures.flatMap((failure) => [...failure.connections]))].sort((a, b) => a - b);
+}
+
+/** The failures with one code, told by `describe`; diagnoses that explain them become causes and lend their fix. */
+export function fromFailures(run: Verification, code: string, describe: (failure: Failure) => string): Detected[] {
+  return run.failures
+    .filter((failure) => failure.code === code)
+    .map((failure, index) => {
+      const explained = run.diagnosis.diagnoses.filter((item) => explains(item, failure));
+      const own = explained.filter((item) => item.code === code);
+      const notes: Note[] = [
+        ...own.flatMap((item) => [{ message: item.message }, ...item.notes]),
+        ...proofOf(failure.walk),
+      ];
+      const where = placeOf(run, failure, notes);
+      return detected({
+        message: `${describe(failure)}${failure.packets > 0 ? '' : ' (synthesized)'}`,
+        key: `${code}:${index}`,
+        count: failure.packets > 0 ? failure.packets : failure.probes,
+        connections: connectionsOf([failure]),
+        notes,
+        fix: [...new Set(explained.flatMap((item) => item.fix))],
+        causes: explained.filter((item) => item.code !== code).map((item) => item.key),
+        ...(where !== undefined && { where }),
+      });
+    });
+}
+
+function placeOf(run: Verification, failure: Failure, notes: readonly Note[]): Where | undefined {
+  if (failure.frame !== undefined) return run.placeOf(failure.frame, failure.frame.interface);
+  const decided = notes.findLast((note) => note.where !== undefined)?.where;
+  if (decided !== undefined) return decided;
+  const [first] = failure.connections;
+  const connection = run.connections.find((item) => item.connection.id === first)?.connection;
+  if (connection === undefined) return undefined;
+  return run.placeOf({ file: connection.firstFile, frame: connection.firstFrame }, -1);
+}
+
+const ROLE_WORDS = {
+  'client-request': 'from the client to the server',
+  'sps-request': 'from SPS to the server',
+  'sps-reply': 'from SPS to the client',
+  'server-reply': 'from the server',
+} as const;
+
+/** `a packet from SPS to the client that entered on eth1`. */
+export function packetWords(run: Verification, failure: Failure): string {
+  return `a packet ${ROLE_WORDS[failure.role]} that entered on ${run.interfaceName(failure.key.ingress)}`;
+}
+
+/** A configuration place, or nothing where the statement is implied. */
+export function whereOf(origin: Parameters<typeof configPlace>[0] | undefined): { where?: Where } {
+  return origin === undefined ? {} : { where: configPlace(origin) };
+}

@@ -1,0 +1,106 @@
+import type { Finding } from './finding.ts';
+import { truncatedCapture } from './rv101-truncated-capture.ts';
+import { ambiguousIngress } from './rv102-ambiguous-ingress.ts';
+import { oneDirectionCaptured } from './rv103-one-direction-captured.ts';
+import { captureLostPackets } from './rv104-capture-lost-packets.ts';
+import { frameCutShort } from './rv105-frame-cut-short.ts';
+import { unsupportedLinkType } from './rv106-unsupported-link-type.ts';
+import { connectionBeganBeforeCapture } from './rv107-connection-began-before-capture.ts';
+import { malformedPacket } from './rv201-malformed-packet.ts';
+import { unmodelledStatement } from './rv301-unmodelled-statement.ts';
+import { unparsedStatement } from './rv302-unparsed-statement.ts';
+import { undefinedReference } from './rv303-undefined-reference.ts';
+import { incompleteRouterState } from './rv304-incomplete-router-state.ts';
+import { markWithoutPolicyRule } from './rv401-mark-without-policy-rule.ts';
+import { policyRuleIntoEmptyTable } from './rv402-policy-rule-into-empty-table.ts';
+import { shadowedPolicyRule } from './rv403-shadowed-policy-rule.ts';
+import { connmarkNeverRestored } from './rv404-connmark-never-restored.ts';
+import { markBeforeConnmark } from './rv405-mark-before-connmark.ts';
+import { spsTrafficNotExempt } from './rv406-sps-traffic-not-exempt.ts';
+import { reversePathFilterBlocksSps } from './rv407-reverse-path-filter-blocks-sps.ts';
+import { redirectNextHopNotSps } from './rv408-redirect-next-hop-not-sps.ts';
+import { nextHopNotOnLink } from './rv409-next-hop-not-on-link.ts';
+import { replyRedirectMissing } from './rv411-reply-redirect-missing.ts';
+import { icmpRedirectsEnabled } from './rv413-icmp-redirects-enabled.ts';
+import { interfaceSettingOverridden } from './rv415-interface-setting-overridden.ts';
+import { clientTrafficBypassesSps } from './rv501-client-traffic-bypasses-sps.ts';
+import { redirectLoop } from './rv502-redirect-loop.ts';
+import { droppedByRule } from './rv503-dropped-by-rule.ts';
+import { noRoute } from './rv504-no-route.ts';
+import { egressMismatch } from './rv505-egress-mismatch.ts';
+import { wrongNextHop } from './rv506-wrong-next-hop.ts';
+import { clientAddressHidden } from './rv507-client-address-hidden.ts';
+import { invalidStateEscapesRedirect } from './rv510-invalid-state-escapes-redirect.ts';
+import { spsDoesNotAnswer } from './rv511-sps-does-not-answer.ts';
+import { serverLegMissing } from './rv512-server-leg-missing.ts';
+import { strayPacket } from './rv513-stray-packet.ts';
+import { replyTrafficBypassesSps } from './rv601-reply-traffic-bypasses-sps.ts';
+import { reversePathDrop } from './rv602-reverse-path-drop.ts';
+import { markChangesReversePath } from './rv603-mark-changes-reverse-path.ts';
+import { undeterminedVerdict } from './rv901-undetermined-verdict.ts';
+import { noMonitoredTraffic } from './rv902-no-monitored-traffic.ts';
+import { unmonitoredServiceSeen } from './rv903-unmonitored-service-seen.ts';
+
+/** Every finding, by code. A new one is one new file and one line here. */
+export const FINDINGS: readonly Finding[] = [
+  truncatedCapture,
+  ambiguousIngress,
+  oneDirectionCaptured,
+  captureLostPackets,
+  frameCutShort,
+  unsupportedLinkType,
+  connectionBeganBeforeCapture,
+  malformedPacket,
+  unmodelledStatement,
+  unparsedStatement,
+  undefinedReference,
+  incompleteRouterState,
+  markWithoutPolicyRule,
+  policyRuleIntoEmptyTable,
+  shadowedPolicyRule,
+  connmarkNeverRestored,
+  markBeforeConnmark,
+  spsTrafficNotExempt,
+  reversePathFilterBlocksSps,
+  redirectNextHopNotSps,
+  nextHopNotOnLink,
+  replyRedirectMissing,
+  icmpRedirectsEnabled,
+  interfaceSettingOverridden,
+  clientTrafficBypassesSps,
+  redirectLoop,
+  droppedByRule,
+  noRoute,
+  egressMismatch,
+  wrongNextHop,
+  clientAddressHidden,
+  invalidStateEscapesRedirect,
+  spsDoesNotAnswer,
+  serverLegMissing,
+  strayPacket,
+  replyTrafficBypassesSps,
+  reversePathDrop,
+  markChangesReversePath,
+  undeterminedVerdict,
+  noMonitoredTraffic,
+  unmonitoredServiceSeen,
+];
+
+/**
+ * Order in which causes are looked for: a packet that is lost on its way by one defect is explained by it, not by what a rule more would
+ * also mend. The most specific come first; RV501 and RV411 only add what is missing.
+ */
+export const DIAGNOSIS_ORDER: readonly Finding[] = [
+  markChangesReversePath,
+  reversePathFilterBlocksSps,
+  spsTrafficNotExempt,
+  policyRuleIntoEmptyTable,
+  shadowedPolicyRule,
+  markWithoutPolicyRule,
+  redirectNextHopNotSps,
+  markBeforeConnmark,
+  connmarkNeverRestored,
+  droppedByRule,
+  replyRedirectMissing,
+  clientTrafficBypassesSps,
+];

@@ -1,0 +1,63 @@
+import { IpProtocol } from '../net/ip-protocol.ts';
+import { Seen } from '../observation/connection-log.ts';
+import type { JudgedConnection } from '../verification/judged.ts';
+import { detected, type Finding } from './finding.ts';
+
+/** RV107. */
+export const connectionBeganBeforeCapture: Finding = {
+  kind: {
+    code: 'RV107',
+    slug: 'connection-began-before-capture',
+    severity: 'note',
+    saidWhen: 'its first packets, and the mark they were given, are not in the capture',
+    meaning:
+      'The first packet of the connection in the capture is not its SYN. The connection entry, and the mark it got then, may be older than the given state.',
+    whyItMatters:
+      'A connection keeps the mark that it was given when it began. What the rules say today need not hold for it.',
+    example: 'The capture starts in the middle of an RDP session.',
+    whatToDo:
+      'Open a new session while capturing, or remove the old entries (conntrack -D -p tcp --dport PORT) in the change window.',
+    references: ['conntrack(8)'],
+  },
+  detect: (run) => {
+    if (run.mode === 'what-if') return [];
+    const begun = run.connections.filter(
+      (item) =>
+        item.connection.protocol === IpProtocol.tcp &&
+        (item.connection.seen & (Seen.synToServer | Seen.synToClient)) === 0,
+    );
+    const proven = begun.filter(isObserved);
+    const open = begun.filter((item) => !isObserved(item));
+    return [
+      ...describe(proven, 'observed', 'the capture shows their packets taking the way that the configuration gives'),
+      ...describe(
+        open,
+        'open',
+        'the mark of their entry is unknown, and the capture does not show where their packets went',
+      ),
+    ];
+
+    function describe(items: readonly JudgedConnection[], key: string, words: string) {
+      const [first] = items;
+      if (first === undefined) return [];
+      return [
+        detected({
+          message: `${items.length === 1 ? 'a connection' : `${items.length} connections`} began before the capture: ${words}`,
+          key: `RV107:${key}`,
+          count: items.length,
+          connections: items.map((item) => item.connection.id),
+          where: run.placeOf(
+            { file: first.connection.firstFile, frame: first.connection.firstFrame },
+            first.ways[0]?.path.ingress ?? -1,
+          ),
+          ...(key === 'open' && { undetermines: 'connections' as const }),
+        }),
+      ];
+    }
+  },
+};
+
+/** Whether every way of the connection has copies in the capture. */
+function isObserved(item: JudgedConnection): boolean {
+  return item.ways.length > 0 && item.ways.every((way) => way.count.observed.length > 0);
+}

@@ -1,0 +1,53 @@
+import { DecisionFlag } from '../forwarding/decision.ts';
+import { detected, type Finding } from './finding.ts';
+
+/** RV413. */
+export const icmpRedirectsEnabled: Finding = {
+  kind: {
+    code: 'RV413',
+    slug: 'icmp-redirects-enabled',
+    severity: 'warning',
+    saidWhen:
+      'monitored traffic leaves by the interface it came in on, and the router would teach hosts a way around it',
+    meaning:
+      'SPS is on the same segment as the host that sent the packet. The router sends that host an ICMP redirect to the next hop.',
+    whyItMatters:
+      'Hosts that accept it send later packets past the router. What the router then does not see, it cannot redirect.',
+    example: 'SPS and clients share 192.168.0.0/24, and net.ipv4.conf.all.send_redirects is 1, as by default.',
+    whatToDo: 'Switch send_redirects off for `all` and for the interface: it is on while either of them is.',
+    references: [
+      'kernel Documentation/networking/ip-sysctl.rst: send_redirects',
+      'kernel net/ipv4/route.c: ip_rt_send_redirect()',
+    ],
+  },
+  detect: (run) => {
+    const byInterface = new Map<
+      number,
+      { packets: number; connections: Set<number>; frame: { file: number; frame: number } }
+    >();
+    for (const item of run.connections) {
+      for (const way of item.ways) {
+        if ((way.path.flags & DecisionFlag.icmpRedirect) === 0) continue;
+        const group = byInterface.get(way.path.ingress) ?? {
+          packets: 0,
+          connections: new Set<number>(),
+          frame: { file: way.count.firstFile, frame: way.count.firstFrame },
+        };
+        group.packets += way.count.packets;
+        group.connections.add(item.connection.id);
+        byInterface.set(way.path.ingress, group);
+      }
+    }
+    return [...byInterface].map(([position, group]) => {
+      const name = run.interfaceName(position);
+      return detected({
+        message: `monitored packets leave by ${name}, where they came in: the router sends ICMP redirects to their senders`,
+        key: `RV413:${name}`,
+        count: group.packets,
+        connections: [...group.connections],
+        where: run.placeOf(group.frame, position),
+        fix: run.router.remedies.stopIcmpRedirects(name)[0] ?? [],
+      });
+    });
+  },
+};

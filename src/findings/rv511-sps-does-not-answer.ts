@@ -1,0 +1,80 @@
+import { PacketKind } from '../verification/path-table.ts';
+import type { JudgedConnection } from '../verification/judged.ts';
+import type { Verification } from '../verification/verification.ts';
+import { detected, type Finding } from './finding.ts';
+
+/** An answer that takes longer than this is none; a capture that ends sooner proves nothing. */
+const PATIENCE_NANOSECONDS = 1e9;
+
+/** RV511. */
+export const spsDoesNotAnswer: Finding = {
+  kind: {
+    code: 'RV511',
+    slug: 'sps-does-not-answer',
+    severity: 'error',
+    saidWhen: 'frames were redirected and left toward SPS, and nothing, or only a reset, came back',
+    meaning:
+      'The router does its part. SPS is down, does not listen for this service, refuses the connection, or does not answer ARP.',
+    whyItMatters: 'Nobody can work with the monitored servers until SPS answers.',
+    example: 'Client SYNs leave by eth1 toward 172.16.0.1 and are repeated after 1 s, 3 s and 7 s.',
+    whatToDo:
+      "Check on SPS that it is up, that a connection policy covers these clients, servers and port, and that its network interface is the redirect's next hop.",
+    references: [],
+  },
+  detect: (run) => {
+    if (run.mode === 'what-if' || !run.spsSideCaptured) return [];
+    const silent: JudgedConnection[] = [];
+    const refused: JudgedConnection[] = [];
+    for (const item of run.connections) {
+      const answer = answerOf(run, item);
+      if (answer === 'none') silent.push(item);
+      else if (answer === 'reset') refused.push(item);
+    }
+    return [
+      ...report(run, silent, 'silent', arpWords(run)),
+      ...report(run, refused, 'refused', 'SPS refuses: only resets came back'),
+    ];
+  },
+};
+
+function arpWords(run: Verification): string {
+  return run.replay.unansweredArp > 0
+    ? `nothing came back: SPS does not answer ARP (${run.replay.unansweredArp} requests unanswered)`
+    : 'nothing came back';
+}
+
+/** What came back from SPS on a client leg of which packets were redirected; undefined where that says nothing. */
+function answerOf(run: Verification, item: JudgedConnection): 'none' | 'reset' | undefined {
+  if (item.leg === 'server') return undefined;
+  const redirected = item.ways.filter((way) => way.path.toServer && way.fromSps === false && way.category === 'viaSps');
+  if (redirected.length === 0) return undefined;
+  const first = Math.min(...redirected.map((way) => way.count.firstTime));
+  const answers = item.ways.filter((way) => !way.path.toServer && way.fromSps !== false);
+  if (answers.length === 0) return run.replay.lastTime - first >= PATIENCE_NANOSECONDS ? 'none' : undefined;
+  return answers.every((way) => way.path.kind === PacketKind.reset) ? 'reset' : undefined;
+}
+
+function report(run: Verification, items: readonly JudgedConnection[], key: string, words: string) {
+  const first = items[0];
+  if (first === undefined) return [];
+  const way = first.ways.find((candidate) => candidate.path.toServer && candidate.category === 'viaSps');
+  return [
+    detected({
+      message: `${items.length === 1 ? 'a connection was' : `${items.length} connections were`} redirected to SPS, and ${words}`,
+      key: `RV511:${key}`,
+      count: items.reduce(
+        (sum, item) =>
+          sum +
+          item.ways
+            .filter((candidate) => candidate.path.toServer)
+            .reduce((all, candidate) => all + candidate.count.packets, 0),
+        0,
+      ),
+      connections: items.map((item) => item.connection.id),
+      where: run.placeOf(
+        { file: first.connection.firstFile, frame: first.connection.firstFrame },
+        way?.path.ingress ?? -1,
+      ),
+    }),
+  ];
+}

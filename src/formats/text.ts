@@ -1,0 +1,183 @@
+import pc from 'picocolors';
+import type { Where } from '../diagnostic/diagnostic.ts';
+import type { ConnectionReport, DirectionReport, FindingReport, Report } from '../report/report.ts';
+import type { Format, RenderOptions } from './format.ts';
+
+type Colors = ReturnType<typeof pc.createColors>;
+
+const LISTED = 20;
+
+/** `--format text`: the verdict first, then each finding with its proof and its fix, then the connections. */
+export const text: Format = { name: 'text', render: renderText };
+
+function renderText(given: Report, options: RenderOptions): string {
+  const report = clean(given);
+  const colors = pc.createColors(options.color);
+  const lines = [verdictLine(report, colors)];
+  if (options.quiet) return `${lines.join('\n')}\n`;
+  lines.push(...groundLines(report, colors), '');
+  for (const finding of report.findings) {
+    if (finding.severity === 'note' && !options.verbose && report.verdict !== 'verified' && finding.code !== 'RV415')
+      continue;
+    lines.push(...findingLines(finding, report, options, colors), '');
+  }
+  lines.push(...connectionLines(report, options, colors));
+  return `${lines.join('\n')}\n`;
+}
+
+function verdictLine(report: Report, colors: Colors): string {
+  const { connections, verified, failed, inconclusive } = report.summary;
+  const paint = { verified: colors.green, failed: colors.red, inconclusive: colors.yellow }[report.verdict];
+  const parts = [
+    verified > 0 ? `${verified} verified` : '',
+    failed > 0 ? `${failed} failed` : '',
+    inconclusive > 0 ? `${inconclusive} inconclusive` : '',
+  ].filter((part) => part !== '');
+  const of = `${connections} ${connections === 1 ? 'connection' : 'connections'}`;
+  return `${paint(colors.bold(report.verdict.toUpperCase()))}  ${of}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+}
+
+/** On what the verdict rests. */
+function groundLines(report: Report, colors: Colors): string[] {
+  const { intent, router, captures, summary } = report;
+  const inferred = new Set(intent.inferred);
+  const mark = (part: string, value: string): string => (inferred.has(part) ? `${value} (inferred)` : value);
+  const lines: string[] = [];
+  const say = (label: string, value: string): void => {
+    lines.push(`${colors.dim(label.padEnd(9))}${value}`);
+  };
+  for (const capture of captures) {
+    const where = capture.interfaces.length > 0 ? ` on ${capture.interfaces.join(', ')}` : '';
+    say('capture', `${capture.path}, ${capture.packets} frames${where}${capture.truncated ? ', truncated' : ''}`);
+  }
+  if (report.mode === 'what-if') say('mode', 'what-if: the capture predates this configuration');
+  const host = [
+    router.hostname,
+    router.collectedAt === undefined ? undefined : `state of ${router.collectedAt}`,
+  ].filter((part) => part !== undefined);
+  say(
+    'router',
+    `${router.sources.map((source) => source.path).join(', ')}${host.length > 0 ? ` (${host.join(', ')})` : ''}`,
+  );
+  for (const notice of router.notices ?? []) say('', notice);
+  say(
+    'SPS',
+    `${mark('sps', intent.sps.join(', '))} on ${mark('spsInterfaces', intent.spsInterfaces.join(', '))}, toward servers: ${mark('snat', SNAT_WORDS[intent.snat])}`,
+  );
+  const clients = intent.clients.length > 0 ? mark('clients', intent.clients.join(', ')) : 'any source';
+  const servers = intent.servers.length > 0 ? mark('servers', intent.servers.join(', ')) : 'any destination';
+  say('monitored', `${mark('services', intent.services.join(', '))} from ${clients} to ${servers}`);
+  if (inferred.has('services') || inferred.has('sps'))
+    say('', 'What is inferred from the redirect cannot show a mistake in it: state it with --sps and --service.');
+  say('packets', `${summary.monitoredPackets} of monitored connections, in ${summary.packets} frames`);
+  return lines;
+}
+
+const SNAT_WORDS = {
+  own: 'its own address',
+  client: "the client's address",
+  fixed: 'a fixed address',
+  unknown: 'not known',
+} as const;
+
+function findingLines(finding: FindingReport, report: Report, options: RenderOptions, colors: Colors): string[] {
+  const paint = { error: colors.red, warning: colors.yellow, note: colors.cyan }[finding.severity];
+  const count = finding.count > 1 ? colors.dim(` ×${finding.count}`) : '';
+  const lines = [
+    `${paint(`#${finding.id} ${finding.severity} ${finding.code} ${finding.slug}`)}${count}`,
+    `   ${finding.message}`,
+  ];
+  if (finding.where !== undefined) lines.push(...whereLines(finding.where, colors).map((line) => `   ${line}`));
+  if (finding.causes.length > 0) {
+    const causes = finding.causes.map((id) => `#${id} ${report.findings[id - 1]?.code ?? ''}`).join(', ');
+    lines.push(`   ${colors.dim('because of')} ${causes}`);
+  }
+  const notes = options.verbose ? finding.notes : finding.notes.slice(0, 8);
+  for (const note of notes) {
+    const place = note.where?.kind === 'config' ? colors.dim(`  ${note.where.path}:${note.where.line}`) : '';
+    lines.push(`   - ${note.message}${place}`);
+  }
+  if (finding.fix.length > 0 && !coveredByCauses(finding, report)) {
+    lines.push(`   ${colors.bold('fix')}`);
+    for (const command of finding.fix) lines.push(`     ${command}`);
+  }
+  return lines;
+}
+
+/** The fix stands at the cause; twice would look like two things to do. */
+function coveredByCauses(finding: FindingReport, report: Report): boolean {
+  const atCauses = new Set(finding.causes.flatMap((id) => report.findings[id - 1]?.fix ?? []));
+  return finding.fix.every((command) => atCauses.has(command));
+}
+
+function whereLines(where: Where, colors: Colors): string[] {
+  if (where.kind === 'frame') {
+    return [
+      `${colors.dim('at')} ${where.path} frame ${where.frame}${where.interface === undefined ? '' : ` on ${where.interface}`}`,
+    ];
+  }
+  return [`${colors.dim('at')} ${where.path}:${where.line}:${where.column}`, `   ${where.text}`];
+}
+
+function connectionLines(report: Report, options: RenderOptions, colors: Colors): string[] {
+  const { connections } = report;
+  if (connections.length === 0) return [];
+  const shown = options.verbose
+    ? connections
+    : [...connections].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict] || a.id - b.id).slice(0, LISTED);
+  const rows = shown.map((item) => [
+    `${item.id}`,
+    item.verdict,
+    item.leg,
+    item.session === undefined ? '-' : `${item.session}`,
+    `${item.protocol} ${item.client} > ${item.server}`,
+    directionWords(item.clientToServer),
+    directionWords(item.serverToClient),
+    item.findings.join(' '),
+  ]);
+  const table = [
+    ['id', 'verdict', 'leg', 'session', 'connection', 'client→server', 'server→client', 'findings'],
+    ...rows,
+  ];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  const lines = table.map((row, index) => {
+    const line = row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd();
+    return index === 0 ? colors.dim(line) : line;
+  });
+  const hidden = report.summary.connections - shown.length;
+  if (hidden > 0) lines.push(colors.dim(`and ${hidden} more (--verbose, or --format json)`));
+  return lines;
+}
+
+const ORDER: Readonly<Record<ConnectionReport['verdict'], number>> = { failed: 0, inconclusive: 1, verified: 2 };
+
+/** `12 via SPS`, `1 bypassed, 11 via SPS`, `8 probes`. */
+function directionWords(direction: DirectionReport): string {
+  const parts: string[] = [];
+  if (direction.bypassed > 0) parts.push(`${direction.bypassed} bypassed`);
+  if (direction.dropped > 0) parts.push(`${direction.dropped} dropped`);
+  if (direction.looped > 0) parts.push(`${direction.looped} looped`);
+  if (direction.undetermined > 0) parts.push(`${direction.undetermined} undetermined`);
+  if (direction.viaSps > 0) parts.push(`${direction.viaSps} via SPS`);
+  if (direction.probes > 0) parts.push(`${direction.probes} synthesized`);
+  return parts.length > 0 ? parts.join(', ') : 'none';
+}
+
+/** Names from captures and configurations cannot steer a terminal: control characters are shown, not sent. */
+function clean<Value>(value: Value): Value {
+  if (typeof value === 'string') return visible(value) as Value;
+  if (Array.isArray(value)) return value.map(clean) as Value;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, clean(item)])) as Value;
+}
+
+function visible(words: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
+  return words.replace(
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}

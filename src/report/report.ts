@@ -1,0 +1,109 @@
+import type { Note, Severity, Where } from '../diagnostic/diagnostic.ts';
+
+/** Verdict of a connection or a run. */
+export type Verdict = 'verified' | 'failed' | 'inconclusive';
+
+/** What became of the packets of one direction. `packets` is the sum of the five that follow it. */
+export interface DirectionReport {
+  readonly packets: number;
+  readonly viaSps: number;
+  readonly bypassed: number;
+  readonly dropped: number;
+  readonly looped: number;
+  readonly undetermined: number;
+  /** Of the packets, those with an egress copy in the capture. */
+  readonly observed: number;
+  /** Synthesized packets judged. */
+  readonly probes: number;
+  readonly basis: 'captured' | 'synthesized' | 'mixed';
+}
+
+export interface ConnectionReport {
+  readonly id: number;
+  readonly protocol: string;
+  readonly client: string;
+  readonly server: string;
+  readonly leg: 'client' | 'server' | 'both';
+  readonly session?: number;
+  readonly verdict: Verdict;
+  readonly clientToServer: DirectionReport;
+  readonly serverToClient: DirectionReport;
+  /** Codes. */
+  readonly findings: readonly string[];
+}
+
+export interface FindingReport {
+  readonly id: number;
+  readonly code: string;
+  readonly slug: string;
+  readonly severity: Severity;
+  readonly message: string;
+  readonly count: number;
+  readonly where?: Where;
+  /** Ids of the findings that explain this one. */
+  readonly causes: readonly number[];
+  /** Ids of connections, at most 100. */
+  readonly connections: readonly number[];
+  readonly notes: readonly Note[];
+  readonly fix: readonly string[];
+}
+
+export interface CaptureReport {
+  readonly path: string;
+  readonly format: string;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly interfaces: readonly string[];
+  readonly truncated: boolean;
+  readonly firstTimestamp?: string;
+  readonly lastTimestamp?: string;
+}
+
+/** The result of a run as plain data, in the contract's words. */
+export interface Report {
+  readonly schema: 'redirect-verify/report/1';
+  readonly verdict: Verdict;
+  readonly mode: 'observed' | 'what-if';
+  readonly captures: readonly CaptureReport[];
+  readonly router: {
+    readonly dialects: readonly string[];
+    readonly sources: readonly { readonly path: string; readonly sha256: string }[];
+    readonly hostname?: string;
+    readonly collectedAt?: string;
+    /** Liberties taken in reading, for people. */
+    readonly notices?: readonly string[];
+  };
+  readonly intent: {
+    readonly sps: readonly string[];
+    readonly spsInterfaces: readonly string[];
+    readonly snat: 'own' | 'client' | 'fixed' | 'unknown';
+    readonly services: readonly string[];
+    readonly clients: readonly string[];
+    readonly servers: readonly string[];
+    readonly inferred: readonly string[];
+  };
+  readonly summary: {
+    readonly packets: number;
+    readonly monitoredPackets: number;
+    readonly connections: number;
+    readonly verified: number;
+    readonly failed: number;
+    readonly inconclusive: number;
+    readonly findings: { readonly error: number; readonly warning: number; readonly note: number };
+  };
+  readonly connections: readonly ConnectionReport[];
+  /** How many connections are not listed; absent where all are. */
+  readonly connectionsOmitted?: number;
+  readonly findings: readonly FindingReport[];
+}
+
+/** From which severity on a finding makes the run end with 1. */
+export type FailOn = 'error' | 'warning' | 'never';
+
+/** The exit code of a report: the first that holds of the contract's table. */
+export function exitCodeOf(report: Report, failOn: FailOn): number {
+  if (failOn === 'never') return 0;
+  const { error, warning } = report.summary.findings;
+  if (report.verdict === 'failed' || error > 0 || (failOn === 'warning' && warning > 0)) return 1;
+  return report.verdict === 'inconclusive' ? 3 : 0;
+}

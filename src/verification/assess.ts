@@ -1,0 +1,246 @@
+import { ConntrackView, Disposition } from '../forwarding/decision.ts';
+import type { Intent, SnatMode } from '../model/intent.ts';
+import type { IpAddress } from '../net/ip-address.ts';
+import { type Connection, Seen } from '../observation/connection-log.ts';
+import type { ResolvedIntent } from './intent.ts';
+import { judge } from './judge.ts';
+import type { JudgedConnection, JudgedProbes, JudgedWay } from './judged.ts';
+import { legOf, pairSessions, snatSeen } from './legs.ts';
+import { Hop, PacketKind } from './path-table.ts';
+import type { Replay } from './replay.ts';
+import type { Router } from './router.ts';
+import { type Probe, type Role, runSession, type SessionSpec, type Spoofing } from './session.ts';
+
+const NO_PROBES: JudgedProbes = { toServer: 0, toClient: 0, problems: [], undetermined: [] };
+
+export interface Assessment {
+  readonly connections: readonly JudgedConnection[];
+  /** Stated, or as the captured server legs show it. */
+  readonly snat: SnatMode;
+  readonly snatInferred: boolean;
+  /** The sessions that a connection may be a part of, one for each way SPS may appear toward servers. */
+  readonly specOf: (item: JudgedConnection) => readonly SessionSpec[];
+}
+
+/** Judges what a replay gave: every way of every connection, the legs, and what the capture does not show. */
+export function assess(run: Replay, router: Router, resolved: ResolvedIntent, whatIf: boolean): Assessment {
+  learnSpsAddresses(run);
+  const connections = run.log.connections.map((connection) => judgeConnection(connection, run, resolved.intent));
+  pairSessions(connections);
+  const snatInferred = resolved.intent.snat === 'unknown';
+  const snat = snatInferred ? snatSeen(connections, resolved.intent) : resolved.intent.snat;
+  const synthesis = new Synthesis(run, router, resolved, snat, whatIf, spoofingSeen(connections));
+  for (const item of connections) item.probes = synthesis.probesFor(item);
+  return { connections, snat, snatInferred, specOf: (item) => synthesis.specsOf(item) };
+}
+
+/** Copies of frames that were sent to SPS's address bear SPS's MAC address; so do the frames that answer them. */
+function learnSpsAddresses(run: Replay): void {
+  const { senders, paths, log } = run;
+  for (const count of log.counts) {
+    if (paths.paths[count.path]!.hop !== Hop.sps) continue;
+    for (const egress of count.observed)
+      if (senders.facesSps(egress.interface)) senders.learnNextHop(egress.destinationMac);
+  }
+  for (const connection of log.connections) {
+    const ways = connection.paths.map((token) => paths.paths[log.counts[token]!.path]!);
+    if (!ways.some((path) => path.toServer && path.hop === Hop.sps)) continue;
+    for (const path of ways)
+      if (!path.toServer && !path.synthetic && senders.facesSps(path.ingress)) senders.learnResponder(path.sourceMac);
+  }
+  for (const path of paths.paths)
+    if (!path.synthetic && senders.facesSps(path.ingress)) senders.noteSender(path.sourceMac);
+}
+
+function judgeConnection(connection: Connection, run: Replay, intent: Intent): JudgedConnection {
+  const ways: JudgedWay[] = [];
+  for (const token of connection.paths) {
+    const count = run.log.counts[token]!;
+    const path = run.paths.paths[count.path]!;
+    const fromSps = path.synthetic ? true : run.senders.isSps(path.ingress, path.sourceMac);
+    ways.push({ path, count, fromSps, category: judge(path, fromSps), stray: false });
+  }
+  const loops = ways.some((way) => way.category === 'looped');
+  const settled = ways.map((way): JudgedWay => {
+    // The end of a loop is a packet whose TTL ran out.
+    if (loops && way.path.disposition === Disposition.ttlExpired) return { ...way, category: 'looped' };
+    return isStray(way, connection) ? { ...way, stray: true } : way;
+  });
+  return { connection, ways: settled, leg: legOf(connection, settled, intent), hasServerLeg: false, probes: NO_PROBES };
+}
+
+/**
+ * A reset, a FIN or an empty ACK that conntrack takes for INVALID after the connection was closed or reset: its entry is gone, it
+ * carries nothing, and no session goes around SPS by it. In a connection that lives it is a defect of the redirect (RV510).
+ */
+function isStray(way: JudgedWay, connection: Connection): boolean {
+  if (way.category !== 'bypassed' || way.path.kind === PacketKind.ordinary) return false;
+  if (way.path.conntrack !== ConntrackView.invalid && way.path.conntrack !== ConntrackView.new) return false;
+  const closed = (connection.seen & (Seen.finToServer | Seen.finToClient)) === (Seen.finToServer | Seen.finToClient);
+  return closed || (connection.seen & Seen.reset) !== 0;
+}
+
+/** Whether SPS keeps the client's port, by captured server legs; undefined where none shows it. */
+function spoofingSeen(connections: readonly JudgedConnection[]): readonly Spoofing[] | undefined {
+  if (connections.some((item) => item.leg === 'both')) return ['client-same-port'];
+  return connections.some((item) => item.leg === 'server') ? ['client-other-port'] : undefined;
+}
+
+interface CachedSession {
+  readonly probes: readonly Probe[];
+}
+
+/** Makes the packets of legs that the capture does not show, and judges them. */
+class Synthesis {
+  readonly #run: Replay;
+  readonly #router: Router;
+  readonly #resolved: ResolvedIntent;
+  readonly #snat: SnatMode;
+  readonly #whatIf: boolean;
+  readonly #spoofingSeen: readonly Spoofing[] | undefined;
+  readonly #cache = new Map<string, CachedSession>();
+
+  constructor(
+    run: Replay,
+    router: Router,
+    resolved: ResolvedIntent,
+    snat: SnatMode,
+    whatIf: boolean,
+    seen: readonly Spoofing[] | undefined,
+  ) {
+    this.#run = run;
+    this.#router = router;
+    this.#resolved = resolved;
+    this.#snat = snat;
+    this.#whatIf = whatIf;
+    this.#spoofingSeen = seen;
+  }
+
+  probesFor(item: JudgedConnection): JudgedProbes {
+    const roles = this.#missingRoles(item);
+    if (roles.size === 0) return NO_PROBES;
+    const known = this.#variants();
+    const variants = known ?? (['own', 'client-other-port', 'client-same-port'] as const);
+    const judged = variants.map((spoofing) => this.#session(item, spoofing).filter((probe) => roles.has(probe.role)));
+    const problems = judged.map((probes) => probes.filter((probe) => probe.category !== 'viaSps'));
+    const undetermined: string[] = [];
+    let kept = problems.flat();
+    if (known === undefined) {
+      // Which address SPS uses is unknown: only what fails, or works, with its own and with the client's is certain.
+      const fails = (index: number): boolean => (problems[index] ?? []).length > 0;
+      const client = fails(1) || fails(2);
+      if (fails(0) !== client) {
+        undetermined.push(
+          `with ${client ? "the client's address" : 'its own address'} toward servers SPS's packets or their answers would not get through, with ${client ? 'its own' : "the client's"} they would: say which it uses with --snat own or --snat client`,
+        );
+        kept = [];
+      }
+    }
+    if (this.#snat === 'fixed' && roles.has('server-reply') && item.leg !== 'server') {
+      undetermined.push(
+        'the fixed address that SPS uses toward servers is not in the capture, so the way of the answers to it is unknown',
+      );
+    }
+    return {
+      toServer: judged.flat().filter((probe) => probe.toServer).length,
+      toClient: judged.flat().filter((probe) => !probe.toServer).length,
+      problems: dedupe(kept),
+      undetermined,
+    };
+  }
+
+  /** The flows of the connection's session that were not captured. */
+  #missingRoles(item: JudgedConnection): Set<Role> {
+    const roles = new Set<Role>();
+    const captured = item.ways.filter((way) => !way.path.synthetic);
+    const requests = captured.filter((way) => way.path.toServer);
+    const replies = item.ways.filter((way) => !way.path.toServer);
+    if (item.leg === 'server') {
+      if (requests.length === 0) roles.add('sps-request');
+      if (replies.length === 0) roles.add('server-reply');
+      return roles;
+    }
+    if (requests.length === 0) roles.add('client-request');
+    if (!replies.some((way) => way.fromSps === true || (way.fromSps === undefined && way.category !== 'undetermined')))
+      roles.add('sps-reply');
+    if (item.leg === 'client' && !item.hasServerLeg) {
+      roles.add('sps-request');
+      roles.add('server-reply');
+    }
+    return roles;
+  }
+
+  #variants(): readonly Spoofing[] | undefined {
+    switch (this.#snat) {
+      case 'own':
+      case 'fixed':
+        return ['own'];
+      case 'client':
+        return this.#spoofingSeen ?? ['client-other-port', 'client-same-port'];
+      default:
+        return undefined;
+    }
+  }
+
+  #session(item: JudgedConnection, spoofing: Spoofing): readonly Probe[] {
+    const spec = this.specOf(item, spoofing);
+    if (spec === undefined) return [];
+    const key = `${spec.protocol}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}/${spec.clientMac}/${spoofing}/${spec.serverInterface}`;
+    let cached = this.#cache.get(key);
+    if (cached === undefined) {
+      cached = { probes: runSession(this.#run.forwarder, spec) };
+      if (this.#cache.size < 100_000) this.#cache.set(key, cached);
+    }
+    return cached.probes;
+  }
+
+  specsOf(item: JudgedConnection): SessionSpec[] {
+    return (this.#variants() ?? (['own', 'client-other-port', 'client-same-port'] as const)).flatMap(
+      (spoofing) => this.specOf(item, spoofing) ?? [],
+    );
+  }
+
+  /** The session that a captured connection belongs to. Undefined where its client's interface cannot be told. */
+  specOf(item: JudgedConnection, spoofing: Spoofing): SessionSpec | undefined {
+    const { connection } = item;
+    const { intent } = this.#resolved;
+    const sps = intent.sps.find((address) => address.family === connection.family);
+    const spsInterface = this.#run.senders.spsInterfaces[0];
+    if (sps === undefined || spsInterface === undefined) return undefined;
+    const server: IpAddress = { family: connection.family, words: connection.server };
+    const initiator: IpAddress = { family: connection.family, words: connection.client };
+    // The server leg of an unknown client: any monitored client does for the flows asked for.
+    const request = item.ways.find((way) => way.path.toServer && way.fromSps === false && !way.path.synthetic);
+    const clientInterface = request?.path.ingress ?? this.#interfaceToward(initiator, this.#resolved.clientInterface);
+    const reply = item.ways.find((way) => !way.path.toServer && way.fromSps === false && !way.path.synthetic);
+    return {
+      protocol: connection.protocol,
+      client: initiator,
+      clientPort: connection.clientPort,
+      clientInterface,
+      clientMac: -1,
+      server,
+      serverPort: connection.serverPort,
+      serverInterface:
+        reply !== undefined && !this.#whatIf ? reply.path.ingress : this.#interfaceToward(server, undefined),
+      sps,
+      spsInterface,
+      spsMac: this.#run.senders.anyMac,
+      spoofing,
+    };
+  }
+
+  #interfaceToward(address: IpAddress, preferred: string | undefined): number {
+    const name = preferred ?? this.#router.interfaceToward(address);
+    return name === undefined ? -1 : this.#run.forwarder.interfaceIndex(name);
+  }
+}
+
+/** One entry for each packet of the session: the variants share most. */
+function dedupe(probes: readonly Probe[]): Probe[] {
+  return [
+    ...new Map(
+      probes.map((probe) => [`${probe.role}/${probe.label}/${probe.category}/${probe.key.cause}`, probe]),
+    ).values(),
+  ];
+}

@@ -1,0 +1,168 @@
+import type { Note, Where } from '../diagnostic/diagnostic.ts';
+import type { Intent } from '../model/intent.ts';
+import { formatIpAddress } from '../net/ip-address.ts';
+import { formatIpProtocol } from '../net/ip-protocol.ts';
+import type { Category } from './judge.ts';
+import type { Remedy, Router } from './router.ts';
+import type { FlowOfInterest } from './router.ts';
+import { type Probe, type Role, runSession, type SessionSpec } from './session.ts';
+
+/** Why packets of one flow fail, by the configuration, with a change that was shown to mend it. */
+export interface Diagnosis {
+  readonly code: string;
+  /** Equal for equal causes. */
+  readonly key: string;
+  readonly message: string;
+  readonly where?: Where;
+  readonly notes: readonly Note[];
+  readonly fix: Remedy;
+  /** The flow that fails for it, and how. */
+  readonly role: Role;
+  readonly category: Category;
+  /** Further findings that explain this one, e.g. RV415 behind RV407. */
+  readonly because?: readonly {
+    readonly code: string;
+    readonly key: string;
+    readonly message: string;
+    readonly where?: Where;
+  }[];
+}
+
+/** A failing packet, for those who look for its cause. */
+export interface Case {
+  readonly router: Router;
+  readonly intent: Intent;
+  readonly probe: Probe;
+  /** The session up to and with the failing packet. */
+  readonly session: readonly Probe[];
+  readonly interfaceNames: readonly string[];
+  readonly spsInterface: string;
+  /** The packet as remedies need it. */
+  readonly flow: FlowOfInterest;
+  /** The first of the changes after which this packet goes where it should, and no packet before it fails. */
+  firstThatHelps(remedies: readonly Remedy[]): Remedy | undefined;
+}
+
+/** Recognises one cause; undefined where it is not this one. */
+export type Diagnoser = (failing: Case) => Diagnosis | undefined;
+
+/** A failure that no diagnoser explains. */
+export interface Unexplained {
+  readonly probe: Probe;
+}
+
+export interface DiagnosisResult {
+  readonly diagnoses: readonly Diagnosis[];
+  readonly unexplained: readonly Unexplained[];
+}
+
+const MAX_ROUNDS = 10;
+const MAX_SESSIONS = 12;
+
+/**
+ * Finds the causes of failing sessions one after the other: the first failing packet is explained, its remedy is applied to a copy of
+ * the configuration, and the session runs again, until it succeeds. So every printed fix was tried in the simulation, and defects that
+ * hide behind others come to light.
+ */
+export function diagnose(
+  router: Router,
+  intent: Intent,
+  specs: readonly SessionSpec[],
+  diagnosers: readonly Diagnoser[],
+): DiagnosisResult {
+  const diagnoses = new Map<string, Diagnosis>();
+  const unexplained: Unexplained[] = [];
+  // What mends one session often mends the others: each starts from the configuration that the ones before it left.
+  let current = router;
+  for (const spec of specs.slice(0, MAX_SESSIONS)) {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const session = runSession(current.forwarder(), spec);
+      const index = session.findIndex((probe) => probe.category !== 'viaSps');
+      const probe = session[index];
+      if (probe === undefined) break;
+      const failing = caseOf(current, intent, session.slice(0, index + 1), probe);
+      const found = firstDiagnosis(failing, diagnosers);
+      const altered = found === undefined || found.fix.length === 0 ? undefined : current.altered(found.fix);
+      if (found !== undefined && !diagnoses.has(found.key)) diagnoses.set(found.key, found);
+      if (found === undefined) unexplained.push({ probe });
+      if (altered === undefined) break;
+      current = altered;
+    }
+  }
+  return { diagnoses: [...diagnoses.values()], unexplained };
+}
+
+function firstDiagnosis(failing: Case, diagnosers: readonly Diagnoser[]): Diagnosis | undefined {
+  for (const diagnoser of diagnosers) {
+    const found = diagnoser(failing);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function caseOf(router: Router, intent: Intent, session: readonly Probe[], probe: Probe): Case {
+  const names = router.forwarder().interfaceNames;
+  return {
+    router,
+    intent,
+    probe,
+    session,
+    interfaceNames: names,
+    spsInterface: names[probe.spec.spsInterface] ?? '',
+    flow: flowOf(intent, probe, names),
+    firstThatHelps: (remedies) => remedies.find((remedy) => helps(router, probe, remedy)),
+  };
+}
+
+/** Whether after the change the packet, and all before it, go where they should. */
+function helps(router: Router, probe: Probe, remedy: Remedy): boolean {
+  const altered = router.altered(remedy);
+  if (altered === undefined) return false;
+  const session = runSession(altered.forwarder(), probe.spec);
+  const index = session.findIndex(
+    (candidate) => candidate.role === probe.role && candidate.label === probe.label && candidate.phase === probe.phase,
+  );
+  return index >= 0 && session.slice(0, index + 1).every((candidate) => candidate.category === 'viaSps');
+}
+
+/** The failing packet's flow in words of the intent: networks and service ports rather than one host's. */
+export function flowOf(intent: Intent, probe: Probe, names: readonly string[]): FlowOfInterest {
+  const { spec, role } = probe;
+  const service = intent.services.find(
+    ({ protocol, ports }) =>
+      protocol === spec.protocol && ports.first <= spec.serverPort && spec.serverPort <= ports.last,
+  );
+  const port =
+    service === undefined || service.ports.first === service.ports.last
+      ? `${spec.serverPort}`
+      : `${service.ports.first}:${service.ports.last}`;
+  const serverPrefix = intent.servers.find((prefix) => prefix.family === spec.server.family && prefix.prefixLength > 0);
+  const servers =
+    serverPrefix === undefined ? undefined : `${formatIpAddress(serverPrefix)}/${serverPrefix.prefixLength}`;
+  const toServer = role === 'client-request' || role === 'sps-request';
+  const own = spec.spoofing === 'own' && (role === 'sps-request' || role === 'server-reply');
+  const clientSide = own ? `${formatIpAddress(spec.sps)}/32` : undefined;
+  const egress = expectedEgress(probe, names);
+  return {
+    ingress: names[probe.key.ingress] ?? '',
+    egress,
+    protocol: formatIpProtocol(spec.protocol),
+    ...(toServer ? servers !== undefined && { to: servers } : servers !== undefined && { from: servers }),
+    ...(clientSide !== undefined && (toServer ? { from: clientSide } : { to: clientSide })),
+    ...(toServer ? { destinationPort: port } : { sourcePort: port }),
+  };
+}
+
+/** The interface by which the packet should leave. */
+function expectedEgress(probe: Probe, names: readonly string[]): string {
+  const { spec } = probe;
+  switch (probe.role) {
+    case 'client-request':
+    case 'server-reply':
+      return names[spec.spsInterface] ?? '';
+    case 'sps-reply':
+      return names[spec.clientInterface] ?? '';
+    case 'sps-request':
+      return names[spec.serverInterface] ?? '';
+  }
+}

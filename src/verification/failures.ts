@@ -1,0 +1,234 @@
+import type { Note, Where } from '../diagnostic/diagnostic.ts';
+import { configPlace } from '../diagnostic/diagnostic.ts';
+import { ConntrackView, Disposition } from '../forwarding/decision.ts';
+import type { Forwarder, Unknown } from '../forwarding/forwarder.ts';
+import type { Step, Walk } from '../forwarding/walk.ts';
+import { RouteTableId } from '../model/routing.ts';
+import { formatMark } from '../net/masked-mark.ts';
+import { formatPlace } from '../text/span.ts';
+import type { JudgedConnection, JudgedWay } from './judged.ts';
+import type { Category } from './judge.ts';
+import type { PathKey } from './path-table.ts';
+import type { Probe, Role } from './session.ts';
+
+/** Equal packets that do not go where they should, or of which it is not known where they go. */
+export interface Failure {
+  /** The finding they are, e.g. `RV602`. */
+  readonly code: string;
+  readonly role: Role;
+  readonly category: Category;
+  readonly key: Readonly<PathKey>;
+  readonly walk: Walk;
+  /** Captured packets, and packets that were synthesized. */
+  packets: number;
+  probes: number;
+  readonly connections: Set<number>;
+  /** The first captured packet; absent where all were synthesized. */
+  readonly frame?: { readonly file: number; readonly frame: number; readonly interface: number };
+  /** The first synthesized packet in words, where none was captured. */
+  readonly made?: string;
+  readonly unknown?: Unknown;
+}
+
+/** The flow of a session that a packet belongs to. */
+export function roleOf(toServer: boolean, fromSps: boolean): Role {
+  if (toServer) return fromSps ? 'sps-request' : 'client-request';
+  return fromSps ? 'sps-reply' : 'server-reply';
+}
+
+/** Groups everything that fails by what it is and by the statement that decides. */
+export function collectFailures(connections: readonly JudgedConnection[], forwarder: Forwarder): Failure[] {
+  const failures = new Map<string, Failure>();
+  for (const item of connections) {
+    for (const way of item.ways) {
+      const code = codeOfWay(way);
+      if (code === undefined) continue;
+      const role = roleOf(way.path.toServer, way.fromSps === true);
+      const failure = entry(
+        failures,
+        code,
+        role,
+        way.category,
+        way.path,
+        way.path.walk,
+        forwarder,
+        way.path.synthetic ? undefined : way,
+      );
+      if (way.path.synthetic) failure.probes += way.count.packets;
+      else failure.packets += way.count.packets;
+      failure.connections.add(item.connection.id);
+    }
+    for (const probe of item.probes.problems) {
+      const code = codeOf(probe.key, probe.category);
+      if (code === undefined) continue;
+      const failure = entry(
+        failures,
+        code,
+        probe.role,
+        probe.category,
+        probe.key,
+        probe.walk,
+        forwarder,
+        undefined,
+        probe,
+      );
+      failure.probes++;
+      failure.connections.add(item.connection.id);
+    }
+  }
+  return [...failures.values()];
+}
+
+function entry(
+  failures: Map<string, Failure>,
+  code: string,
+  role: Role,
+  category: Category,
+  key: Readonly<PathKey>,
+  walk: Walk,
+  forwarder: Forwarder,
+  way?: JudgedWay,
+  probe?: Probe,
+): Failure {
+  const id = `${code}/${role}/${key.ingress}/${key.disposition}/${key.egress}/${key.hop}/${decider(walk)}/${way?.stray === true}`;
+  const known = failures.get(id);
+  if (known !== undefined) return known;
+  const unknown = probe?.unknown === undefined ? forwarder.unknowns[key.unknown] : { reason: probe.unknown };
+  const made: Failure = {
+    code,
+    role,
+    category,
+    key,
+    walk,
+    packets: 0,
+    probes: 0,
+    connections: new Set(),
+    ...(way !== undefined && {
+      frame: { file: way.count.firstFile, frame: way.count.firstFrame, interface: way.path.ingress },
+    }),
+    ...(probe !== undefined && { made: `${probe.label}, ${probe.flow}` }),
+    ...(unknown !== undefined && { unknown }),
+  };
+  failures.set(id, made);
+  return made;
+}
+
+function codeOfWay(way: JudgedWay): string | undefined {
+  return way.stray ? 'RV513' : codeOf(way.path, way.category);
+}
+
+/** The contract's code for a packet with this fate; undefined where it is right, or where its end says nothing about the redirect. */
+function codeOf(key: Readonly<PathKey>, category: Category): string | undefined {
+  switch (category) {
+    case 'viaSps':
+      return undefined;
+    case 'undetermined':
+      return 'RV901';
+    case 'looped':
+      return 'RV502';
+    case 'bypassed':
+      if (key.conntrack === ConntrackView.invalid) return 'RV510';
+      if (isPolicyRouted(key)) return 'RV506';
+      return key.toServer ? 'RV501' : 'RV601';
+    case 'dropped':
+      return codeOfDrop(key.disposition);
+  }
+}
+
+function codeOfDrop(disposition: number): string | undefined {
+  switch (disposition) {
+    case Disposition.droppedByRule:
+      return 'RV503';
+    case Disposition.droppedByReversePath:
+      return 'RV602';
+    // A packet that ends by its own TTL or size gets an answer that its sender handles; no redirect changes that.
+    case Disposition.ttlExpired:
+    case Disposition.tooBig:
+      return undefined;
+    default:
+      return 'RV504';
+  }
+}
+
+/** Whether a table that only a policy rule reaches decided about the packet. */
+export function isPolicyRouted(key: Readonly<PathKey>): boolean {
+  return (
+    key.table >= 0 &&
+    key.table !== RouteTableId.main &&
+    key.table !== RouteTableId.default &&
+    key.table !== RouteTableId.local
+  );
+}
+
+/** The last statement of a walk that has a place. */
+export function decider(walk: Walk): string {
+  for (let index = walk.steps.length - 1; index >= 0; index--) {
+    const step = walk.steps[index]!;
+    if ('origin' in step && step.origin !== undefined && !(step.kind === 'policy-rule' && step.outcome === 'missed'))
+      return formatPlace(step.origin);
+  }
+  return '';
+}
+
+/** The last step of a kind. */
+export function lastStep<Kind extends Step['kind']>(walk: Walk, kind: Kind): Extract<Step, { kind: Kind }> | undefined {
+  for (let index = walk.steps.length - 1; index >= 0; index--) {
+    const step = walk.steps[index]!;
+    if (step.kind === kind) return step as Extract<Step, { kind: Kind }>;
+  }
+  return undefined;
+}
+
+/** The mark with which a walk's packet was routed. */
+export function formatMarks(key: Readonly<PathKey>): string {
+  return key.connmark < 0
+    ? `mark ${formatMark(key.fwmark)}`
+    : `mark ${formatMark(key.fwmark)}, connection mark ${formatMark(key.connmark)}`;
+}
+
+/** The steps of a walk that prove its end: marks that were set, the policy rule and route, the reverse lookup, the rule that dropped. */
+export function proofOf(walk: Walk): Note[] {
+  const notes: Note[] = [];
+  for (const step of walk.steps) {
+    const message = proofStep(step);
+    if (message === undefined) continue;
+    const where: Where | undefined =
+      'origin' in step && step.origin !== undefined ? configPlace(step.origin) : undefined;
+    notes.push({ message, ...(where !== undefined && { where }) });
+  }
+  return notes;
+}
+
+function proofStep(step: Step): string | undefined {
+  switch (step.kind) {
+    case 'conntrack':
+      return step.state === 'INVALID' || step.state === 'unknown'
+        ? `conntrack: ${step.state}${step.detail === undefined ? '' : ` (${step.detail})`}`
+        : undefined;
+    case 'rule':
+      return `${step.table} ${step.chain} rule ${step.number} ${step.outcome}: ${step.effect}`;
+    case 'chain-policy':
+      return step.policy === 'DROP' ? `${step.table} ${step.chain} policy DROP` : undefined;
+    case 'translation':
+      return `${step.hook}: ${step.effect}`;
+    case 'policy-rule':
+      return step.outcome === 'missed' ? undefined : `policy rule ${step.priority}: ${step.effect}`;
+    case 'route':
+      return undefined;
+    case 'reverse-path':
+      return step.outcome === 'passed' && step.effective === 0
+        ? undefined
+        : `reverse path filter on ${step.ingress}, ${reversePathValue(step)}: ${step.effect}, ${step.outcome}`;
+    case 'unknown':
+      return `unknown: ${step.reason}`;
+    case 'end':
+      return undefined;
+  }
+}
+
+function reversePathValue(step: Extract<Step, { kind: 'reverse-path' }>): string {
+  const value = step.effective === undefined ? 'value unknown' : `effective value ${step.effective}`;
+  return step.all === undefined || step.own === undefined
+    ? value
+    : `${value} (all ${step.all}, ${step.ingress} ${step.own})`;
+}

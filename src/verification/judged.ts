@@ -1,0 +1,40 @@
+import type { Connection, PathCount } from '../observation/connection-log.ts';
+import type { Category } from './judge.ts';
+import type { Path } from './path-table.ts';
+import type { Probe } from './session.ts';
+
+/** client: client–SPS; server: SPS–server; both: one five-tuple serves both. */
+export type Leg = 'client' | 'server' | 'both';
+
+/** One way that packets of a connection took, judged. */
+export interface JudgedWay {
+  readonly path: Path;
+  readonly count: PathCount;
+  /** Undefined: it cannot be told. */
+  readonly fromSps: boolean | undefined;
+  readonly category: Category;
+  /** A straggler outside a live entry: it does not decide the verdict (RV513). */
+  readonly stray: boolean;
+}
+
+/** What was synthesized for a connection, because the capture does not show it. */
+export interface JudgedProbes {
+  /** Packets judged, toward the server and toward the client. */
+  readonly toServer: number;
+  readonly toClient: number;
+  /** Those that do not go where they should, or of which that is not known. */
+  readonly problems: readonly Probe[];
+  /** Why nothing definite can be said of a leg that is missing. */
+  readonly undetermined: readonly string[];
+}
+
+/** A monitored connection with everything that is said about it. */
+export interface JudgedConnection {
+  readonly connection: Connection;
+  readonly ways: readonly JudgedWay[];
+  leg: Leg;
+  session?: number;
+  /** Client legs: SPS's connection to the server was captured. */
+  hasServerLeg: boolean;
+  probes: JudgedProbes;
+}

@@ -1,0 +1,80 @@
+import type { Intent, SnatMode } from '../model/intent.ts';
+import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
+import { prefixContains } from '../net/prefix.ts';
+import type { Connection } from '../observation/connection-log.ts';
+import type { JudgedConnection, JudgedWay, Leg } from './judged.ts';
+
+/** A server leg is opened at most this long after its client leg: SPS may first ask the client who he is. */
+const SESSION_WINDOW_NANOSECONDS = 30e9;
+
+/** Which leg of a session a connection is, by who sent its requests. */
+export function legOf(connection: Connection, ways: readonly JudgedWay[], intent: Intent): Leg {
+  if (intent.sps.some((address) => isClient(connection, address))) return 'server';
+  const requests = ways.filter((way) => way.path.toServer && !way.path.synthetic);
+  const bySps = requests.some((way) => way.fromSps === true);
+  const byOthers = requests.some((way) => way.fromSps !== true);
+  if (bySps && byOthers) return 'both';
+  return bySps ? 'server' : 'client';
+}
+
+function isClient(connection: Connection, address: IpAddress): boolean {
+  return equalIpAddress(address, { family: connection.family, words: connection.client });
+}
+
+/** How SPS appears toward servers, from captured server legs; `unknown` where none was captured. */
+export function snatSeen(connections: readonly JudgedConnection[], intent: Intent): SnatMode {
+  const clients = new Set(
+    connections.filter((item) => item.leg !== 'server').map((item) => item.connection.client.join()),
+  );
+  for (const { leg, connection } of connections) {
+    if (leg === 'both') return 'client';
+    if (leg !== 'server') continue;
+    const address: IpAddress = { family: connection.family, words: connection.client };
+    if (intent.sps.some((own) => equalIpAddress(own, address))) return 'own';
+    if (clients.has(connection.client.join()) || intent.clients.some((prefix) => prefixContains(prefix, address)))
+      return 'client';
+    return 'fixed';
+  }
+  return 'unknown';
+}
+
+/**
+ * Gives the two legs of a session the same number. A leg is paired with the oldest open client leg to the same server that precedes
+ * it (with spoofing, of the same client). `covered` then holds for every client leg with a server leg of its own; the number is only
+ * given where no other client leg could have been meant.
+ */
+export function pairSessions(connections: readonly JudgedConnection[]): void {
+  const waiting = new Map<string, JudgedConnection[]>();
+  let session = 0;
+  for (const item of [...connections].sort((a, b) => a.connection.firstTime - b.connection.firstTime)) {
+    const { connection } = item;
+    if (item.leg === 'both') {
+      item.session = ++session;
+      item.hasServerLeg = true;
+      continue;
+    }
+    const key = `${connection.protocol}/${connection.server.join()}/${connection.serverPort}`;
+    const queue = waiting.get(key) ?? [];
+    waiting.set(key, queue);
+    if (item.leg === 'client') {
+      queue.push(item);
+      continue;
+    }
+    const open = queue.filter((candidate) => isOpenFor(candidate.connection, connection));
+    const sameClient = open.filter((candidate) => candidate.connection.client.join() === connection.client.join());
+    const candidates = sameClient.length > 0 ? sameClient : open;
+    const chosen = candidates[0];
+    if (chosen === undefined) continue;
+    queue.splice(queue.indexOf(chosen), 1);
+    chosen.hasServerLeg = true;
+    if (candidates.length > 1) continue;
+    session++;
+    chosen.session = session;
+    item.session = session;
+  }
+}
+
+function isOpenFor(client: Connection, server: Connection): boolean {
+  const age = server.firstTime - client.firstTime;
+  return age >= 0 && age < SESSION_WINDOW_NANOSECONDS;
+}

@@ -1,0 +1,193 @@
+import type { Step } from '../forwarding/walk.ts';
+import type { LinuxDevice } from '../model/linux-device.ts';
+import { type PolicyRule, RouteTableId } from '../model/routing.ts';
+import { formatIpAddress, type IpAddress } from '../net/ip-address.ts';
+import { formatMark, formatMaskedMark } from '../net/masked-mark.ts';
+import { formatPrefix } from '../net/prefix.ts';
+import type { FlowOfInterest, Remedies, Remedy } from './router.ts';
+
+type RuleStep = Extract<Step, { kind: 'rule' }>;
+type RouteStep = Extract<Step, { kind: 'route' }>;
+
+const COMMON_TABLES: ReadonlySet<number> = new Set([RouteTableId.local, RouteTableId.main, RouteTableId.default]);
+
+/** Changes of a Linux router, as the commands an administrator would type. */
+export function linuxRemedies(device: LinuxDevice): Remedies {
+  const iptables = iptablesCommand(device);
+  const table = (number: number): string => tableName(device, number);
+  return {
+    relaxReversePath: (ingress) => relaxReversePath(device, ingress),
+    ignoreMarkInReversePath: (ingress) => [
+      [setting('all', 'src_valid_mark', 0)],
+      [setting(ingress, 'src_valid_mark', 0)],
+      [setting('all', 'src_valid_mark', 0), setting(ingress, 'src_valid_mark', 0)],
+    ],
+    redirect: (flow) => redirect(device, iptables, flow),
+    moveBehind: (rule) => {
+      const spec = specOf(rule);
+      return spec === undefined
+        ? []
+        : [
+            [
+              `${iptables} -t ${rule.table} -D ${rule.chain} ${spec}`,
+              `${iptables} -t ${rule.table} -A ${rule.chain} ${spec}`,
+            ],
+          ];
+    },
+    restoreMark: (connmark, spsInterface) =>
+      redirectRules(device).map(({ fwmark }) => [
+        `${iptables} -t mangle -A PREROUTING ! -i ${spsInterface} -m connmark --mark ${formatMark(connmark)} -j MARK --set-mark ${fwmark === undefined ? formatMark(connmark) : formatMark(fwmark.value)}`,
+      ]),
+    exemptInterface: (rule, spsInterface) => {
+      const spec = specOf(rule);
+      if (spec === undefined || / -i /.test(` ${spec}`)) return [];
+      return [
+        [
+          `${iptables} -t ${rule.table} -D ${rule.chain} ${spec}`,
+          `${iptables} -t ${rule.table} -A ${rule.chain} ! -i ${spsInterface} ${spec}`,
+        ],
+      ];
+    },
+    selectMark: (fwmark) =>
+      tablesTowardGateways(device).map((number) => [`ip rule add fwmark ${formatMark(fwmark)} table ${table(number)}`]),
+    fillTable: (number, sps, spsInterface) => [
+      [`ip route add default via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(number)}`],
+      [`ip route replace default via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(number)}`],
+    ],
+    replaceNextHop: (route, sps, spsInterface) => [replaceNextHop(route, sps, spsInterface, table)],
+    raisePolicyRule: (fwmark, decidedAt) => raisePolicyRule(device, fwmark, decidedAt, table),
+    permit: (flow) => [[`${iptables} -I FORWARD ${matchOf(flow, true)} -j ACCEPT`]],
+    leaveUntranslated: (flow) => [
+      [`${iptables} -t nat -I POSTROUTING -o ${flow.egress} ${matchOf({ ...flow, ingress: '' }, false)} -j ACCEPT`],
+    ],
+    stopIcmpRedirects: (name) => [[setting('all', 'send_redirects', 0), setting(name, 'send_redirects', 0)]],
+  };
+}
+
+/** Where both variants are loaded the plain name is taken to be the nft one, so legacy rules need their own command. */
+function iptablesCommand(device: LinuxDevice): string {
+  const variants = device.rulesets.filter((ruleset) => ruleset.family === 4);
+  const marking = variants.find((ruleset) =>
+    ruleset.tables.some((item) => item.name === 'mangle' && item.chains.some((chain) => chain.rules.length > 0)),
+  );
+  return marking?.variant === 'legacy' && variants.some((ruleset) => ruleset.variant === 'nft')
+    ? 'iptables-legacy'
+    : 'iptables';
+}
+
+function setting(name: string, key: string, value: number): string {
+  // A dot in an interface name is written as a slash, or sysctl takes it for a path separator.
+  return `sysctl -w net.ipv4.conf.${name.replaceAll('.', '/')}.${key}=${value}`;
+}
+
+/** Loose on the one interface is enough where every source has a route; it wins over a stricter `all`. */
+function relaxReversePath(device: LinuxDevice, ingress: string): Remedy[] {
+  const all = device.sysctls.get('net/ipv4/conf/all/rp_filter')?.value;
+  const off = setting(ingress, 'rp_filter', 0);
+  return [[setting(ingress, 'rp_filter', 2)], ...(all === '0' ? [[off]] : []), [setting('all', 'rp_filter', 0), off]];
+}
+
+/** Rules of the RPDB that lead marked packets to a table of their own. */
+function redirectRules(device: LinuxDevice): PolicyRule[] {
+  return device.policyRules.filter(
+    (rule) =>
+      rule.family === 4 &&
+      rule.fwmark !== undefined &&
+      rule.action.kind === 'lookup' &&
+      !COMMON_TABLES.has(rule.action.table),
+  );
+}
+
+function redirect(device: LinuxDevice, iptables: string, flow: FlowOfInterest): Remedy[] {
+  const match = matchOf(flow, false);
+  const remedies: Remedy[] = [];
+  for (const { fwmark } of redirectRules(device)) {
+    if (fwmark === undefined) continue;
+    const mark = fwmark.mask === 0xffffffff ? formatMark(fwmark.value) : formatMaskedMark(fwmark);
+    for (const target of ['CONNMARK', 'MARK'])
+      remedies.push([`${iptables} -t mangle -I PREROUTING ${match} -j ${target} --set-mark ${mark}`]);
+  }
+  return remedies;
+}
+
+/** Tables with a route by a gateway that only policy rules reach. */
+function tablesTowardGateways(device: LinuxDevice): number[] {
+  const tables = device.routes
+    .filter(
+      (route) =>
+        route.family === 4 &&
+        !COMMON_TABLES.has(route.table) &&
+        route.nextHops.some((hop) => hop.gateway !== undefined),
+    )
+    .map((route) => route.table);
+  return [...new Set(tables)];
+}
+
+function replaceNextHop(
+  route: RouteStep,
+  sps: IpAddress,
+  spsInterface: string,
+  table: (number: number) => string,
+): Remedy {
+  const prefix = route.prefix === '0.0.0.0/0' ? 'default' : route.prefix;
+  return [`ip route replace ${prefix} via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(route.table)}`];
+}
+
+function raisePolicyRule(
+  device: LinuxDevice,
+  fwmark: number,
+  decidedAt: number,
+  table: (number: number) => string,
+): Remedy[] {
+  const remedies: Remedy[] = [];
+  for (const rule of redirectRules(device)) {
+    if (
+      rule.fwmark === undefined ||
+      rule.action.kind !== 'lookup' ||
+      ((rule.fwmark.value ^ fwmark) & rule.fwmark.mask) !== 0
+    )
+      continue;
+    if (rule.priority < decidedAt || decidedAt <= 1) continue;
+    const selector = selectorOf(rule);
+    const target = table(rule.action.table);
+    remedies.push([
+      `ip rule add pref ${decidedAt - 1} ${selector} table ${target}`,
+      `ip rule del pref ${rule.priority} ${selector} table ${target}`,
+    ]);
+  }
+  return remedies;
+}
+
+function selectorOf(rule: PolicyRule): string {
+  const parts: string[] = [];
+  if (rule.from !== undefined && rule.from.prefixLength > 0) parts.push(`from ${formatPrefix(rule.from)}`);
+  if (rule.to !== undefined && rule.to.prefixLength > 0) parts.push(`to ${formatPrefix(rule.to)}`);
+  if (rule.fwmark !== undefined) parts.push(`fwmark ${formatMaskedMark(rule.fwmark)}`);
+  if (rule.iif !== undefined) parts.push(`iif ${rule.iif}`);
+  return parts.join(' ');
+}
+
+function matchOf(flow: FlowOfInterest, withEgress: boolean): string {
+  const parts: string[] = [];
+  if (flow.ingress !== '') parts.push(`-i ${flow.ingress}`);
+  if (withEgress && flow.egress !== '') parts.push(`-o ${flow.egress}`);
+  parts.push(`-p ${flow.protocol}`);
+  if (flow.from !== undefined) parts.push(`-s ${flow.from}`);
+  if (flow.to !== undefined) parts.push(`-d ${flow.to}`);
+  if (flow.sourcePort !== undefined) parts.push(`--sport ${flow.sourcePort}`);
+  if (flow.destinationPort !== undefined) parts.push(`--dport ${flow.destinationPort}`);
+  return parts.join(' ');
+}
+
+/** A rule's matches and target as written, whether in a dump or as a command. */
+function specOf(rule: RuleStep): string | undefined {
+  const text = rule.origin?.text;
+  if (text === undefined) return undefined;
+  const match = /(?:^|\s)(?:-A|-I|--append|--insert)\s+\S+\s+(?:\d+\s+)?(.*)$/.exec(text);
+  return match?.[1]?.trim();
+}
+
+function tableName(device: LinuxDevice, number: number): string {
+  for (const [name, id] of device.tableNames) if (id === number) return name;
+  return String(number);
+}

@@ -1,0 +1,47 @@
+import { applyLinuxCommands } from '../dialects/index.ts';
+import { createLinuxForwarder } from '../forwarding/linux/linux-forwarder.ts';
+import type { LinuxDevice } from '../model/linux-device.ts';
+import { linuxRedirects } from '../model/linux-redirects.ts';
+import { RouteTableId } from '../model/routing.ts';
+import { prefixContains } from '../net/prefix.ts';
+import { InputError } from '../text/input-error.ts';
+import { linuxRemedies } from './linux-remedies.ts';
+import type { Router } from './router.ts';
+
+/** A Linux router as verification sees it. */
+export function linuxRouter(device: LinuxDevice): Router {
+  return {
+    dialects: device.dialects,
+    ...(device.hostname !== undefined && { hostname: device.hostname }),
+    ...(device.collectedAt !== undefined && { collectedAt: device.collectedAt }),
+    interfaces: device.interfaces,
+    neighbours: device.neighbours,
+    redirect: linuxRedirects(device),
+    problems: device.problems,
+    notices: device.notices,
+    runWideUnknowns: device.runWideUnknowns,
+    remedies: linuxRemedies(device),
+    interfaceToward: (address) => {
+      let best: { length: number; device: string | undefined } | undefined;
+      for (const route of device.routes) {
+        if (route.table !== RouteTableId.main || route.type !== 'unicast' || !prefixContains(route.prefix, address))
+          continue;
+        if (best === undefined || route.prefix.prefixLength > best.length)
+          best = { length: route.prefix.prefixLength, device: route.nextHops[0]?.device };
+      }
+      return best?.device;
+    },
+    forwarder: (options) => createLinuxForwarder(device, options),
+    altered: (commands) => {
+      try {
+        const altered = applyLinuxCommands(device, commands);
+        // A refused command leaves its complaint: such a remedy helps nobody.
+        return altered.problems.length > device.problems.length ? undefined : linuxRouter(altered);
+      } catch (error) {
+        if (error instanceof InputError) return undefined;
+        throw error;
+      }
+    },
+    settingOrigin: (name) => device.sysctls.get(name)?.origin,
+  };
+}

@@ -1,0 +1,198 @@
+import type { CaptureSet } from '../capture/capture-set.ts';
+import { DecisionBatch, Disposition, DISPOSITIONS, type DispositionName } from '../forwarding/decision.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
+import type { Walk } from '../forwarding/walk.ts';
+import { formatWords } from '../net/ip-address.ts';
+import { Pairing } from '../observation/pairing.ts';
+import { Side, Vantage } from '../observation/vantage.ts';
+import { PacketBatch, Status } from '../wire/packet-batch.ts';
+import type { Router } from './router.ts';
+
+/** What the router does with one frame that entered it. */
+export interface TracedFrame {
+  readonly file: number;
+  readonly frame: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly ingress: string;
+  readonly disposition: DispositionName;
+  readonly egress?: string;
+  readonly nextHop?: string;
+  readonly fwmark: number;
+  readonly connmark?: number;
+  readonly table?: string;
+  /** Filled in when the frame's copy is met; frames are handed out once none can follow. */
+  observedEgress?: string;
+  /** Addresses, ports and flags in words. */
+  readonly packet: string;
+  readonly unknown?: string;
+  readonly walk?: Walk;
+}
+
+export interface TraceTotals {
+  frames: number;
+  ingress: number;
+  observed: number;
+  /** Frames of which it cannot be told where they entered, or whether. */
+  ambiguous: number;
+  /** IP frames that left, and whose entry was not captured. */
+  unpairedEgress: number;
+}
+
+export interface TraceOptions {
+  readonly verifyChecksums: boolean;
+  /** Which frames get their walk recorded. */
+  readonly explain: (file: number, frame: number) => boolean;
+}
+
+/** Frames are held back this long for their egress copies. Ref: observation/pairing.ts. */
+const HOLD_NANOSECONDS = 4e9;
+const HOLD_FRAMES = 1 << 16;
+
+/** Runs every frame through the router and yields those that entered it, in time order. */
+export async function* trace(
+  captures: CaptureSet,
+  router: Router,
+  totals: TraceTotals,
+  options: TraceOptions,
+): AsyncGenerator<TracedFrame, void, void> {
+  const run = new TraceRun(captures, router, totals, options);
+  const batch = new PacketBatch(1024);
+  while (await captures.next(batch)) {
+    run.consume(batch);
+    yield* run.ready(false);
+  }
+  yield* run.ready(true);
+}
+
+class TraceRun {
+  readonly #captures: CaptureSet;
+  readonly #totals: TraceTotals;
+  readonly #options: TraceOptions;
+  readonly #forwarder: Forwarder;
+  readonly #vantage: Vantage;
+  readonly #pairing = new Pairing(HOLD_FRAMES);
+  readonly #decisions = new DecisionBatch(1);
+  /** Frames waiting for their copies; the token of the first is `#firstToken`. */
+  #waiting: TracedFrame[] = [];
+  #firstToken = 0;
+  #now = 0;
+
+  constructor(captures: CaptureSet, router: Router, totals: TraceTotals, options: TraceOptions) {
+    this.#captures = captures;
+    this.#totals = totals;
+    this.#options = options;
+    this.#forwarder = router.forwarder({ verifyChecksums: options.verifyChecksums });
+    const interfaces = this.#forwarder.interfaceNames.map(
+      (name) => router.interfaces.find((item) => item.name === name) ?? { name },
+    );
+    const neighbours = new Map(
+      router.neighbours.flatMap(({ mac, device }) =>
+        mac === undefined ? [] : [[mac, this.#forwarder.interfaceIndex(device)] as const],
+      ),
+    );
+    this.#vantage = new Vantage(interfaces, (mac) => neighbours.get(mac) ?? -1);
+  }
+
+  consume(batch: PacketBatch): void {
+    this.#vantage.learn(this.#captures.interfaces);
+    for (let row = 0; row < batch.length; row++) {
+      this.#totals.frames++;
+      if ((batch.status[row]! & Status.ip) === 0) continue;
+      this.#now = batch.seconds[row]! * 1e9 + batch.nanoseconds[row]!;
+      this.#vantage.place(batch, row);
+      const { side, interface: position } = this.#vantage;
+      if (side === Side.ambiguous) this.#totals.ambiguous++;
+      else if (side === Side.ingress) this.#ingress(batch, row, position);
+      else if (side === Side.egress) this.#egress(batch, row, position);
+    }
+  }
+
+  *ready(all: boolean): Generator<TracedFrame, void, void> {
+    let count = 0;
+    for (const frame of this.#waiting) {
+      const age = this.#now - (frame.seconds * 1e9 + frame.nanoseconds);
+      if (!all && age < HOLD_NANOSECONDS && this.#waiting.length - count <= HOLD_FRAMES) break;
+      count++;
+      yield frame;
+    }
+    this.#waiting = this.#waiting.slice(count);
+    this.#firstToken += count;
+  }
+
+  #ingress(batch: PacketBatch, row: number, position: number): void {
+    if (this.#pairing.isDuplicate(batch, row, position)) return;
+    this.#forwarder.decide(batch, row, position, this.#decisions, 0);
+    this.#totals.ingress++;
+    const token = this.#firstToken + this.#waiting.length;
+    this.#pairing.remember(batch, row, position, token, (this.#decisions.flags[0]! >> 1) & 3);
+    this.#waiting.push(this.#describe(batch, row, position));
+  }
+
+  #describe(batch: PacketBatch, row: number, position: number): TracedFrame {
+    const decisions = this.#decisions;
+    const hop = decisions.nextHop;
+    const family = batch.family[row]!;
+    const unknown = this.#forwarder.unknowns[decisions.unknown[0]!]?.reason;
+    const forwarded = decisions.disposition[0] === Disposition.forwarded;
+    const egress = this.#forwarder.interfaceNames[decisions.egress[0]!];
+    const wanted = this.#options.explain(batch.file[row]!, batch.frameNumber[row]!);
+    return {
+      file: batch.file[row]!,
+      frame: batch.frameNumber[row]!,
+      seconds: batch.seconds[row]!,
+      nanoseconds: batch.nanoseconds[row]!,
+      ingress: this.#forwarder.interfaceNames[position] ?? '',
+      disposition: DISPOSITIONS[decisions.disposition[0]!] ?? 'undetermined',
+      ...(forwarded &&
+        egress !== undefined && { egress, nextHop: formatWords(family, hop[0]!, hop[1]!, hop[2]!, hop[3]!) }),
+      fwmark: decisions.fwmark[0]!,
+      ...(decisions.hasConnmark[0] === 1 && { connmark: decisions.connmark[0]! }),
+      ...(decisions.table[0]! >= 0 && { table: String(decisions.table[0]) }),
+      packet: describePacket(batch, row),
+      ...(unknown !== undefined && { unknown }),
+      ...(wanted && { walk: this.#forwarder.explainLast() }),
+    };
+  }
+
+  #egress(batch: PacketBatch, row: number, position: number): void {
+    const token = this.#pairing.take(batch, row);
+    const frame = this.#waiting[token - this.#firstToken];
+    if (token < 0 || frame === undefined) {
+      if (!this.#forwarder.isLocal(batch.family[row]!, batch.source, 4 * row)) this.#totals.unpairedEgress++;
+      return;
+    }
+    this.#totals.observed++;
+    const name = this.#forwarder.interfaceNames[position];
+    if (name !== undefined) frame.observedEgress = name;
+  }
+}
+
+const FLAG_LETTERS = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'C'] as const;
+
+/** `tcp 192.168.0.10:40000 > 10.0.0.10:3389 [S]`. */
+export function describePacket(batch: PacketBatch, row: number): string {
+  const family = batch.family[row]!;
+  const address = (column: Uint32Array): string => {
+    const text = formatWords(
+      family,
+      column[4 * row]!,
+      column[4 * row + 1]!,
+      column[4 * row + 2]!,
+      column[4 * row + 3]!,
+    );
+    return family === 6 ? `[${text}]` : text;
+  };
+  const protocol = batch.protocol[row]!;
+  const hasPorts = (batch.status[row]! & Status.transport) !== 0 && (protocol === 6 || protocol === 17);
+  const end = (column: Uint32Array, port: number): string =>
+    hasPorts ? `${address(column)}:${port}` : address(column);
+  const ends = `${end(batch.source, batch.sourcePort[row]!)} > ${end(batch.destination, batch.destinationPort[row]!)}`;
+  if (protocol === 6) {
+    const letters = FLAG_LETTERS.filter((_, bit) => (batch.tcpFlags[row]! & (1 << bit)) !== 0).join('');
+    return `tcp ${ends}${hasPorts ? ` [${letters}]` : ' fragment'}`;
+  }
+  if (protocol === 17) return `udp ${ends}`;
+  if (protocol === 1) return `icmp ${ends} type ${batch.icmpType[row]} code ${batch.icmpCode[row]}`;
+  return `ip protocol ${protocol} ${ends}`;
+}
