@@ -67,6 +67,13 @@ export class DecisionBatch {
   readonly conntrack: Uint8Array;
   /** Bits of {@link DecisionFlag}. */
   readonly flags: Uint8Array;
+  /** 1 where the packet is of the reply direction of its entry. */
+  readonly isReply: Uint8Array;
+  /** The packet's IPv4 addresses and ports as it leaves, after every translation; as it came in where nothing translates it. */
+  readonly leavingSource: Uint32Array;
+  readonly leavingDestination: Uint32Array;
+  readonly leavingSourcePort: Uint16Array;
+  readonly leavingDestinationPort: Uint16Array;
   /** Index into the forwarder's `unknowns` list (what made it undetermined), −1 where determined. */
   readonly unknown: Int32Array;
   /** Identifies the configuration statement that decided (rule, route, policy rule, sysctl) by an index into the forwarder's `causes`; −1 none. */
@@ -83,6 +90,11 @@ export class DecisionBatch {
     this.table = new Int32Array(capacity);
     this.conntrack = new Uint8Array(capacity);
     this.flags = new Uint8Array(capacity);
+    this.isReply = new Uint8Array(capacity);
+    this.leavingSource = new Uint32Array(capacity);
+    this.leavingDestination = new Uint32Array(capacity);
+    this.leavingSourcePort = new Uint16Array(capacity);
+    this.leavingDestinationPort = new Uint16Array(capacity);
     this.unknown = new Int32Array(capacity);
     this.cause = new Int32Array(capacity);
   }

@@ -1,7 +1,7 @@
+import type { Span } from '../text/span.ts';
 import type { PacketBatch } from '../wire/packet-batch.ts';
 import type { DecisionBatch } from './decision.ts';
 import type { Walk } from './walk.ts';
-import type { Span } from '../text/span.ts';
 
 /** Something unknown that made a decision undetermined. */
 export interface Unknown {

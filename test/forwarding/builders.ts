@@ -1,18 +1,17 @@
-import { parseIpAddress, parseIpv4 } from '../../src/net/ip-address.ts';
-import { parsePrefix } from '../../src/net/prefix.ts';
-import { parseIpProtocol } from '../../src/net/ip-protocol.ts';
-import { parseMaskedMark } from '../../src/net/masked-mark.ts';
-import { parsePortRange } from '../../src/net/port-range.ts';
+import { ConntrackView, DecisionBatch, DISPOSITIONS } from '../../src/forwarding/decision.ts';
+import type { Forwarder, ForwarderOptions } from '../../src/forwarding/forwarder.ts';
+import { createLinuxForwarder } from '../../src/forwarding/linux/linux-forwarder.ts';
 import type { LinuxDevice } from '../../src/model/linux-device.ts';
 import type { Chain, Match, Rule, Ruleset, Table, TableName, Target } from '../../src/model/netfilter.ts';
 import type { NetworkInterface } from '../../src/model/network-interface.ts';
 import type { PolicyRule, Route, RouteType } from '../../src/model/routing.ts';
+import { formatWords, parseIpAddress, parseIpv4 } from '../../src/net/ip-address.ts';
+import { parseIpProtocol } from '../../src/net/ip-protocol.ts';
+import { parseMaskedMark } from '../../src/net/masked-mark.ts';
+import { parsePortRange } from '../../src/net/port-range.ts';
+import { parsePrefix } from '../../src/net/prefix.ts';
 import type { Span } from '../../src/text/span.ts';
 import { PacketBatch, Status } from '../../src/wire/packet-batch.ts';
-import { DecisionBatch, DISPOSITIONS, ConntrackView } from '../../src/forwarding/decision.ts';
-import type { Forwarder, ForwarderOptions } from '../../src/forwarding/forwarder.ts';
-import { createLinuxForwarder } from '../../src/forwarding/linux/linux-forwarder.ts';
-import { formatWords } from '../../src/net/ip-address.ts';
 
 let line = 0;
 

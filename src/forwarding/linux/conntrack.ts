@@ -1,7 +1,7 @@
-import { Status } from '../../wire/packet-batch.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
+import { Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
-import { CONFLICT, Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { CONFLICT, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { EntryUse, type Run } from './run.ts';
 import { Timeout } from './settings.ts';
 import { Tracking, trackSegment } from './tcp-tracking.ts';
@@ -15,7 +15,6 @@ export const OTHER_TUPLE = -1;
 
 /** ICMP queries that make an entry. Ref: nf_conntrack_proto_icmp.c: valid_new. */
 const ICMP_QUERIES = new Set([8, 13, 15, 17]);
-const ICMP_ERRORS = new Set([3, 4, 5, 11, 12]);
 const HIGHEST_ICMP_TYPE = 18;
 
 /** The other half of an ICMP query. Ref: nf_conntrack_proto_icmp.c: invmap. */
@@ -29,9 +28,6 @@ const ICMP_INVERSE: ReadonlyMap<number, number> = new Map([
   [17, 18],
   [18, 17],
 ]);
-
-/** Protocols with a tracker of their own that is not modelled. */
-const OTHER_TRACKERS = new Set<number>([IpProtocol.sctp, IpProtocol.dccp, IpProtocol.gre]);
 
 /** The ports word of the inverse tuple. */
 export function invertPorts(protocol: number, ports: number): number {
@@ -54,8 +50,7 @@ export function portsOf(run: Run): number {
 /** Looks the packet's entry up, before its worlds are walked: the same for all of them. Frees an entry that has expired. */
 export function findCandidates(run: Run): void {
   const { table } = run;
-  run.candidates.length = 0;
-  run.candidateDirections.length = 0;
+  run.candidateCount = 0;
   run.found = findNode(run);
   if (run.found < 0) return;
   const slot = run.found >> 1;
@@ -65,16 +60,17 @@ export function findCandidates(run: Run): void {
       run.found = -1;
       return;
     }
-    run.candidates.push(slot);
-    run.candidateDirections.push(run.found & 1);
+    run.candidates[0] = slot;
+    run.candidateDirections[0] = run.found & 1;
+    run.candidateCount = 1;
     return;
   }
   let variant = slot;
   do {
     const flags = table.words[variant * ENTRY_LENGTH]!;
     const exists = (flags & EntryFlag.exists) !== 0 && table.expires[variant]! > run.now;
-    run.candidates.push(variant);
-    run.candidateDirections.push(exists ? directionIn(run, variant) : NO_ENTRY);
+    run.candidates[run.candidateCount] = variant;
+    run.candidateDirections[run.candidateCount++] = exists ? directionIn(run, variant) : NO_ENTRY;
     variant = table.nextVariant(variant);
   } while (variant !== slot);
 }
@@ -90,7 +86,7 @@ export function track(run: Run): void {
     run.view = ConntrackView.invalid;
     return;
   }
-  if (run.found === CONFLICT || OTHER_TRACKERS.has(run.protocol) || isHeaderMissing(run)) {
+  if (run.found === CONFLICT || hasOtherTracker(run.protocol) || isHeaderMissing(run)) {
     trackBlindly(
       run,
       run.found === CONFLICT ? run.router.reasons.ambiguousEntry : run.router.reasons.unmodelledProtocol,
@@ -125,7 +121,14 @@ export function storeMarks(run: Run): void {
 }
 
 function isIcmpError(run: Run): boolean {
-  return run.protocol === IpProtocol.icmp && ICMP_ERRORS.has(run.icmpType);
+  if (run.protocol !== IpProtocol.icmp) return false;
+  const type = run.icmpType;
+  return (type >= 3 && type <= 5) || type === 11 || type === 12;
+}
+
+/** Protocols with a tracker of their own that is not modelled. */
+function hasOtherTracker(protocol: number): boolean {
+  return protocol === IpProtocol.sctp || protocol === IpProtocol.dccp || protocol === IpProtocol.gre;
 }
 
 function isHeaderMissing(run: Run): boolean {
@@ -181,9 +184,9 @@ function directionIn(run: Run, slot: number): number {
 }
 
 function chooseCandidate(run: Run): number {
-  if (run.candidates.length <= 1) return run.candidates.length - 1;
+  if (run.candidateCount <= 1) return run.candidateCount - 1;
   const reason = run.table.words[run.candidates[0]! * ENTRY_LENGTH + Entry.reason]!;
-  return run.choose(run.candidates.length, reason);
+  return run.choose(run.candidateCount, reason);
 }
 
 /** A packet whose entry is not known at all: any state, any mark. */

@@ -1,7 +1,7 @@
+import type { LinuxDevice } from '../../model/linux-device.ts';
+import { type NextHop, type Route, RouteTableId, type RouteType } from '../../model/routing.ts';
 import { formatIpAddress } from '../../net/ip-address.ts';
 import { maskOfLength } from '../../net/prefix.ts';
-import type { LinuxDevice } from '../../model/linux-device.ts';
-import { RouteTableId, type NextHop, type Route, type RouteType } from '../../model/routing.ts';
 import { type Links, wordsKey } from './links.ts';
 import type { Registry } from './reasons.ts';
 
@@ -261,7 +261,10 @@ function compileTable(
     const { prefixLength, words } = model[number]!.prefix;
     const network = words[0] & maskOfLength(prefixLength);
     let networks = byLength.get(prefixLength);
-    if (networks === undefined) byLength.set(prefixLength, (networks = new Map()));
+    if (networks === undefined) {
+      networks = new Map();
+      byLength.set(prefixLength, networks);
+    }
     const list = networks.get(network);
     if (list === undefined) networks.set(network, [number]);
     else list.push(number);

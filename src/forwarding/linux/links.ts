@@ -1,7 +1,7 @@
-import type { Words } from '../../net/ip-address.ts';
-import { maskOfLength } from '../../net/prefix.ts';
 import type { LinuxDevice } from '../../model/linux-device.ts';
 import { RouteTableId } from '../../model/routing.ts';
+import type { Words } from '../../net/ip-address.ts';
+import { maskOfLength } from '../../net/prefix.ts';
 
 /** What is known of an interface's addresses. */
 export const HasAddress = { no: 0, yes: 1, unknown: 2 } as const;

@@ -1,21 +1,19 @@
+import type { LinuxDevice } from '../../model/linux-device.ts';
 import type { Span } from '../../text/span.ts';
 import type { PacketBatch } from '../../wire/packet-batch.ts';
 import { Status } from '../../wire/packet-batch.ts';
-import type { LinuxDevice } from '../../model/linux-device.ts';
 import { type DecisionBatch, Disposition } from '../decision.ts';
 import type { Forwarder, ForwarderOptions, Unknown } from '../forwarder.ts';
 import type { Step, Walk } from '../walk.ts';
-import { ConnectionTable, BEFORE_SLOT, Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { BEFORE_SLOT, ConnectionTable, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { findCandidates, longestTimeout, unknownReplyKey } from './conntrack.ts';
 import { wordsKey } from './links.ts';
 import { walkPacket } from './packet-walk.ts';
 import { type CompiledRouter, compileRouter } from './router.ts';
-import { EntryUse, Run } from './run.ts';
+import { CANDIDATE_LIMIT, EntryUse, Run } from './run.ts';
 import { WORLD_LIMIT } from './worlds.ts';
 
 const BASE = WORKING_SLOT * ENTRY_LENGTH;
-/** Ways in which an entry may stand before it counts as lost. */
-const VARIANT_LIMIT = 8;
 /** Old entries looked at for each new one. */
 const SWEEP_COUNT = 3;
 
@@ -72,7 +70,7 @@ class LinuxForwarder implements Forwarder {
 
   decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void {
     const run = this.#run;
-    this.#releaseFormer();
+    if (this.#former.length > 0) this.#releaseFormer();
     this.#lastReason = -1;
     const refused = this.#refusal(batch, row, ingress);
     this.#refused = refused !== -1;
@@ -86,8 +84,7 @@ class LinuxForwarder implements Forwarder {
     if (this.#options.verifyChecksums !== true)
       run.status &= ~(Status.badNetworkChecksum | Status.badTransportChecksum);
     run.found = -1;
-    run.candidates.length = 0;
-    run.candidateDirections.length = 0;
+    run.candidateCount = 0;
     if (this.#router.program.tracks) findCandidates(run);
     run.worlds.begin();
     walkPacket(run);
@@ -190,6 +187,11 @@ class LinuxForwarder implements Forwarder {
     decisions.table[into] = run.decidingTable;
     decisions.conntrack[into] = run.view;
     decisions.flags[into] = run.flags;
+    decisions.isReply[into] = run.use !== EntryUse.none ? run.direction : 0;
+    decisions.leavingSource[into] = run.currentSource;
+    decisions.leavingDestination[into] = run.currentDestination;
+    decisions.leavingSourcePort[into] = run.currentSourcePort;
+    decisions.leavingDestinationPort[into] = run.currentDestinationPort;
     decisions.unknown[into] = -1;
     decisions.cause[into] = run.cause === -1 ? -1 : this.#publicCause(run.cause);
     if (this.#lastReason !== -1) this.#writeUndetermined(decisions, into);
@@ -249,8 +251,8 @@ class LinuxForwarder implements Forwarder {
     if (!this.#router.program.tracks) return;
     if (run.chosen === -1 && run.use !== EntryUse.fresh) {
       // The packet had no part in the entry, which stands as it stood.
-      if (!run.choseNone && run.candidates.length > 0) {
-        for (const candidate of run.candidates) this.#addResult(candidate);
+      if (!run.choseNone && run.candidateCount > 0) {
+        for (let index = 0; index < run.candidateCount; index++) this.#addResult(run.candidates[index]!);
         return;
       }
       table.clear(WORKING_SLOT);
@@ -311,9 +313,9 @@ class LinuxForwarder implements Forwarder {
     const run = this.#run;
     const results = this.#results;
     if (!this.#router.program.tracks) return;
-    const old = run.candidates.length > 0 ? run.candidates[0]! : -1;
+    const old = run.candidateCount > 0 ? run.candidates[0]! : -1;
     if (old !== -1) table.unlinkGroup(old, this.#former);
-    if (overflow || results.length > VARIANT_LIMIT) this.#lose();
+    if (overflow || results.length > CANDIDATE_LIMIT) this.#lose();
     const exists = (slot: number): boolean => (table.words[slot * ENTRY_LENGTH]! & EntryFlag.exists) !== 0;
     if (results.some(exists)) {
       for (const slot of results)

@@ -1,6 +1,6 @@
 import { formatWords } from '../../net/ip-address.ts';
-import { Answer, matchMark } from './match.ts';
 import { describeRoute, type FibTable, HopFlag, hashPrefix, RouteKind, tableLabel } from './fib.ts';
+import { Answer, matchMark } from './match.ts';
 import { type CompiledPolicyRule, RuleAction } from './rpdb.ts';
 import type { Run } from './run.ts';
 import { refinePacketMark } from './traverse.ts';

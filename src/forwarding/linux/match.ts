@@ -1,6 +1,6 @@
+import { CtState } from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { Status } from '../../wire/packet-batch.ts';
-import { CtState } from '../../model/netfilter.ts';
 import { ConntrackView } from '../decision.ts';
 import { MatchKind, type Program } from './program.ts';
 import { EntryUse, type Run } from './run.ts';

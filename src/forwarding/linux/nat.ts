@@ -1,8 +1,7 @@
 import { formatIpv4 } from '../../net/ip-address.ts';
-import type { Hook } from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
-import { Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
-import { type Program, TargetKind, type Translation } from './program.ts';
+import { ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
 const BASE = WORKING_SLOT * ENTRY_LENGTH;
@@ -17,7 +16,7 @@ export function meetsNatRules(run: Run): boolean {
  * could matter: then the run's `unknown` is set.
  * Ref: nf_nat_core.c: nf_nat_setup_info(), get_unique_tuple(); nf_nat_masquerade.c.
  */
-export function translateFirst(run: Run, hook: Hook, rule: number): boolean {
+export function translateFirst(run: Run, hook: number, rule: number): boolean {
   const { program } = run.router;
   const kind = program.target[rule]!;
   const translation = program.translations[program.operandA[rule]!]!;
@@ -75,7 +74,13 @@ export function settleReplyPort(run: Run): void {
   if (found !== -1) words[BASE + Entry.flags]! |= EntryFlag.replyPortUnknown;
 }
 
-function translateDestination(run: Run, hook: Hook, program: Program, rule: number, translation: Translation): boolean {
+function translateDestination(
+  run: Run,
+  hook: number,
+  program: Program,
+  rule: number,
+  translation: Translation,
+): boolean {
   const ports = translation.ports;
   const portUnknown = translation.random || (ports !== undefined && ports.first !== ports.last);
   if (translation.severalAddresses || portUnknown) {
@@ -99,7 +104,7 @@ function translateDestination(run: Run, hook: Hook, program: Program, rule: numb
 
 function translateSource(
   run: Run,
-  hook: Hook,
+  hook: number,
   program: Program,
   rule: number,
   translation: Translation,
@@ -133,7 +138,7 @@ function translateSource(
 
 function recordTranslation(
   run: Run,
-  hook: Hook,
+  hook: number,
   program: Program,
   rule: number,
   which: string,
@@ -145,7 +150,7 @@ function recordTranslation(
   const { origin } = program.places[rule]!.rule;
   run.steps.push({
     kind: 'translation',
-    hook,
+    hook: HOOKS[hook]!,
     effect: `${which} ${formatIpv4(from >>> 0)} > ${formatIpv4(to >>> 0)} port ${port}`,
     origin,
   });

@@ -1,16 +1,16 @@
-import type { Hook } from '../../model/netfilter.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
-import { Disposition, DecisionFlag } from '../decision.ts';
+import { DecisionFlag, Disposition } from '../decision.ts';
+import { ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { storeMarks, track } from './conntrack.ts';
-import { Entry, ENTRY_LENGTH, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import type { HookPlace } from './match.ts';
 import { meetsNatRules, settleReplyPort, translateKnown } from './nat.ts';
+import { HookNumber, TableNumber } from './program.ts';
 import { recordConntrack, recordEnd } from './recording.ts';
 import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
 import { EntryUse, type Run } from './run.ts';
 import { TcpState } from './tcp-state.ts';
 import { traverse, Verdict } from './traverse.ts';
-import { IpProtocol } from '../../net/ip-protocol.ts';
 
 const BASE = WORKING_SLOT * ENTRY_LENGTH;
 const place: HookPlace = { ingress: -1, egress: -1 };
@@ -38,7 +38,7 @@ function pass(run: Run): void {
   }
   place.ingress = run.ingress;
   place.egress = -1;
-  if (!runTable(run, 'PREROUTING', 'raw')) return;
+  if (!runTable(run, HookNumber.prerouting, TableNumber.raw)) return;
   if (program.tracks) {
     track(run);
     if (run.steps !== null) recordConntrack(run);
@@ -48,9 +48,9 @@ function pass(run: Run): void {
       return;
     }
   }
-  if (!runTable(run, 'PREROUTING', 'mangle')) return;
+  if (!runTable(run, HookNumber.prerouting, TableNumber.mangle)) return;
   if (meetsNatRules(run)) {
-    if (!runTable(run, 'PREROUTING', 'nat')) return;
+    if (!runTable(run, HookNumber.prerouting, TableNumber.nat)) return;
   } else {
     translateKnown(run, true);
   }
@@ -63,14 +63,14 @@ function pass(run: Run): void {
 function forward(run: Run): void {
   if (!passesForwardChecks(run)) return;
   place.egress = run.egress;
-  if (!runTable(run, 'FORWARD', 'mangle')) return;
-  if (!runTable(run, 'FORWARD', 'filter')) return;
-  if (!runTable(run, 'FORWARD', 'security')) return;
+  if (!runTable(run, HookNumber.forward, TableNumber.mangle)) return;
+  if (!runTable(run, HookNumber.forward, TableNumber.filter)) return;
+  if (!runTable(run, HookNumber.forward, TableNumber.security)) return;
   // -i is refused in POSTROUTING, and a user chain that tests it there sees none.
   place.ingress = -1;
-  if (!runTable(run, 'POSTROUTING', 'mangle')) return;
+  if (!runTable(run, HookNumber.postrouting, TableNumber.mangle)) return;
   if (meetsNatRules(run)) {
-    if (!runTable(run, 'POSTROUTING', 'nat')) return;
+    if (!runTable(run, HookNumber.postrouting, TableNumber.nat)) return;
     if (run.router.program.translates) settleReplyPort(run);
   } else {
     translateKnown(run, false);
@@ -79,18 +79,18 @@ function forward(run: Run): void {
 }
 
 function deliver(run: Run): void {
-  if (!runTable(run, 'INPUT', 'mangle')) return;
-  if (!runTable(run, 'INPUT', 'filter')) return;
-  if (!runTable(run, 'INPUT', 'security')) return;
+  if (!runTable(run, HookNumber.input, TableNumber.mangle)) return;
+  if (!runTable(run, HookNumber.input, TableNumber.filter)) return;
+  if (!runTable(run, HookNumber.input, TableNumber.security)) return;
   if (meetsNatRules(run)) {
-    if (!runTable(run, 'INPUT', 'nat')) return;
+    if (!runTable(run, HookNumber.input, TableNumber.nat)) return;
     if (run.router.program.translates) settleReplyPort(run);
   }
   run.disposition = Disposition.delivered;
 }
 
 /** False where the packet ends in this table. */
-function runTable(run: Run, hook: Hook, table: 'raw' | 'mangle' | 'nat' | 'filter' | 'security'): boolean {
+function runTable(run: Run, hook: number, table: number): boolean {
   const verdict = traverse(run, hook, table, place);
   if (verdict === Verdict.accept) return true;
   run.disposition = verdict === Verdict.drop ? Disposition.droppedByRule : Disposition.undetermined;

@@ -103,8 +103,8 @@ export interface Program {
   /** Pairs first, last. */
   readonly portRanges: Int32Array;
 
-  /** Base chains that do something, by hook and table; more than one where several rule sets have one. */
-  readonly bases: Readonly<Record<Hook, Readonly<Record<TableName, readonly number[]>>>>;
+  /** Base chains that do something, by {@link baseIndex}; more than one where several rule sets have one. */
+  readonly bases: readonly (readonly number[])[];
   /** Some rule needs connection tracking (linux-forwarding 1.5). */
   readonly tracks: boolean;
   /** Some rule translates addresses. */
@@ -113,8 +113,18 @@ export interface Program {
   readonly ownErrorsMark: boolean;
 }
 
-const HOOKS: readonly Hook[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
+/** By {@link HookNumber}. */
+export const HOOKS: readonly Hook[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
 const TABLES: readonly TableName[] = ['raw', 'mangle', 'nat', 'filter', 'security'];
+
+/** Hooks and tables by number, in the order of {@link HOOKS} and {@link TABLES}. */
+export const HookNumber = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
+export const TableNumber = { raw: 0, mangle: 1, nat: 2, filter: 3, security: 4 } as const;
+
+/** Place of a hook's chains of a table in {@link Program.bases}. */
+export function baseIndex(hook: number, table: number): number {
+  return hook * 5 + table;
+}
 
 /** Matches that are not modelled and make the kernel track connections. */
 const TRACKING_MATCHES = new Set(['conntrack', 'state', 'connmark', 'connbytes', 'connlabel', 'connlimit', 'helper']);
@@ -397,7 +407,7 @@ class ProgramBuilder {
       interfaceRows: Uint8Array.from(this.#interfaceRows),
       interfaceRowLength: this.#links.names.length + 1,
       portRanges: Int32Array.from(this.#portRanges),
-      bases: this.#bases,
+      bases: HOOKS.flatMap((hook) => TABLES.map((table) => this.#bases[hook][table])),
       tracks: this.#tracks,
       translates: this.#translates,
       ownErrorsMark: this.#marksOwnErrors(),

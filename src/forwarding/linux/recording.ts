@@ -1,7 +1,7 @@
-import { DISPOSITIONS, ConntrackView, Disposition } from '../decision.ts';
 import { formatIpv4, formatWords } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
-import { Entry, ENTRY_LENGTH, WORKING_SLOT } from './connection-table.ts';
+import { ConntrackView, DISPOSITIONS, Disposition } from '../decision.ts';
+import { ENTRY_LENGTH, Entry, WORKING_SLOT } from './connection-table.ts';
 import { EntryUse, type Run } from './run.ts';
 import { TCP_STATE_NAMES } from './tcp-state.ts';
 

@@ -1,6 +1,6 @@
 import type { Step } from '../walk.ts';
-import { HasAddress } from './links.ts';
 import { describeRoute, HopFlag, RouteKind } from './fib.ts';
+import { HasAddress } from './links.ts';
 import { Found, isUsable, lookup } from './lookup.ts';
 import type { Run } from './run.ts';
 

@@ -1,11 +1,11 @@
+import { IpProtocol } from '../../net/ip-protocol.ts';
 import { formatPrefix } from '../../net/prefix.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
-import { IpProtocol } from '../../net/ip-protocol.ts';
-import { Disposition, DecisionFlag } from '../decision.ts';
-import { EntryUse, type Run } from './run.ts';
-import { formatHop, Found, lookup, selectHop } from './lookup.ts';
+import { DecisionFlag, Disposition } from '../decision.ts';
 import { HopFlag, RouteKind } from './fib.ts';
+import { Found, formatHop, lookup, selectHop } from './lookup.ts';
 import { checkSource, SourceCheck } from './reverse-path.ts';
+import { EntryUse, type Run } from './run.ts';
 
 /** Where routing leads a packet. */
 export const Routed = {

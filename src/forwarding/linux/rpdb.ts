@@ -1,5 +1,5 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
-import { RouteTableId, type PolicyRule } from '../../model/routing.ts';
+import { type PolicyRule, RouteTableId } from '../../model/routing.ts';
 import { maskOfLength } from '../../net/prefix.ts';
 import type { Fib } from './fib.ts';
 import type { Links } from './links.ts';

@@ -1,7 +1,7 @@
+import { IpProtocol } from '../../net/ip-protocol.ts';
+import { type PacketBatch, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
 import type { Step } from '../walk.ts';
-import { type PacketBatch, Status } from '../../wire/packet-batch.ts';
-import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import type { CompiledRouter } from './router.ts';
 import type { Setting } from './settings.ts';
@@ -18,6 +18,9 @@ export const EntryUse = {
   /** The packet's entry is deleted, but the packet still carries it. */
   dying: 3,
 } as const;
+
+/** Ways in which an entry may stand at most. */
+export const CANDIDATE_LIMIT = 8;
 
 /**
  * One packet on its way: its header fields as it came, as translations change it, its marks, its entry, and what becomes of it.
@@ -67,8 +70,9 @@ export class Run {
   /** What conntrack's lookup found, before any world: node, −1, or CONFLICT. */
   found = -1;
   /** Variants to choose from: slots; the tuple is that of the direction, −1 where the variant has not this tuple. */
-  readonly candidates: number[] = [];
-  readonly candidateDirections: number[] = [];
+  readonly candidates = new Int32Array(CANDIDATE_LIMIT);
+  readonly candidateDirections = new Int32Array(CANDIDATE_LIMIT);
+  candidateCount = 0;
 
   // The packet in this world.
   currentSource = 0;
@@ -131,10 +135,13 @@ export class Run {
   /** The rules at hand are, or may be, of the nft variant, which takes a later fragment's payload for a header. */
   fragmentsReadAsHeaders = false;
 
+  readonly #forgetsSettings: boolean;
+
   constructor(router: CompiledRouter, table: ConnectionTable) {
     this.router = router;
     this.table = table;
     this.settingPicks = new Int8Array(router.settings.count).fill(-1);
+    this.#forgetsSettings = router.settings.hasUnknowns;
   }
 
   /** Takes a packet from a row. */
@@ -217,7 +224,7 @@ export class Run {
     this.routedConnmark = 0;
     this.routedHasConnmark = 0;
     this.rejectedByReset = false;
-    this.settingPicks.fill(-1);
+    if (this.#forgetsSettings) this.settingPicks.fill(-1);
   }
 
   /** One of 0 … count − 1, each in a world of its own; `reason` is the id of what is unknown. */

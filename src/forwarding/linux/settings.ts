@@ -17,6 +17,8 @@ export interface Setting {
 export interface Settings {
   /** Number of {@link Setting} ids. */
   readonly count: number;
+  /** Whether any setting can have more than one value. */
+  readonly hasUnknowns: boolean;
   readonly forwarding: readonly Setting[];
   /** 0 off, 1 strict, 2 loose: the maximum of all and the interface's own. Ref: include/linux/inetdevice.h: IN_DEV_RPFILTER. */
   readonly sourceCheck: readonly Setting[];
@@ -69,6 +71,7 @@ const TIMEOUT_NAMES: readonly (readonly [number, string, number])[] = [
 /** Reads the sysctls that forwarding depends on. A missing one gets every value that it can have; conntrack's get their defaults. */
 export function compileSettings(device: LinuxDevice, names: readonly string[], registry: Registry): Settings {
   let count = 0;
+  let hasUnknowns = false;
   const raw = (path: string): Sysctl | undefined => device.sysctls.get(path);
   const number = (path: string): number | undefined => {
     const sysctl = raw(path);
@@ -77,7 +80,10 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
     return Number.isNaN(value) ? undefined : value;
   };
   const origin = (path: string): number => registry.origin(raw(path)?.origin);
-  const missing = (path: string): number => registry.unknown(`${dotted(path)} is not in the router's state`);
+  const missing = (path: string): number => {
+    hasUnknowns = true;
+    return registry.unknown(`${dotted(path)} is not in the router's state`);
+  };
   const known = (value: number, at: number): Setting => ({ id: count++, values: [value], reason: -1, origin: at });
   const conf = (name: string, key: string): string => `net/ipv4/conf/${name}/${key}`;
 
@@ -147,7 +153,7 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
     maxRetransmissions: number('net/netfilter/nf_conntrack_tcp_max_retrans') ?? 3,
     timeouts,
   };
-  return { ...settings, count };
+  return { ...settings, count, hasUnknowns };
 }
 
 /** Anything but 0 and 1 is loose, negative values too. Ref: fib_frontend.c: __fib_validate_source(). */

@@ -1,7 +1,7 @@
 import {
   type ConnectionTable,
-  Entry,
   ENTRY_LENGTH,
+  Entry,
   EntryFlag,
   Side,
   TCP_SIDE_LENGTH,

@@ -1,9 +1,8 @@
-import type { Hook, TableName } from '../../model/netfilter.ts';
 import { formatMark } from '../../net/masked-mark.ts';
 import { DecisionFlag } from '../decision.ts';
 import { Answer, type HookPlace, matches } from './match.ts';
 import { translateFirst } from './nat.ts';
-import { MatchKind, type Program, TargetKind } from './program.ts';
+import { baseIndex, HOOKS, MatchKind, type Program, TargetKind } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
 /** What a hook makes of a packet. */
@@ -20,8 +19,8 @@ const stack = new Int32Array(STACK_LIMIT * 2);
  * Runs a table's base chains of a hook. On a drop, `cause` and the rejected flag of the run are set; on unknown, its `unknown`.
  * Where legacy and nft rules both have the chain, their order is not known (linux-forwarding 8.14): both are tried.
  */
-export function traverse(run: Run, hook: Hook, table: TableName, place: HookPlace): number {
-  const chains = run.router.program.bases[hook][table];
+export function traverse(run: Run, hook: number, table: number, place: HookPlace): number {
+  const chains = run.router.program.bases[baseIndex(hook, table)]!;
   if (chains.length === 0) return Verdict.accept;
   if (chains.length === 1) return runBaseChain(run, hook, chains[0]!, place);
   const backwards = run.choose(2, run.router.reasons.ruleOrder) === 1;
@@ -33,7 +32,7 @@ export function traverse(run: Run, hook: Hook, table: TableName, place: HookPlac
   return Verdict.accept;
 }
 
-function runBaseChain(run: Run, hook: Hook, base: number, place: HookPlace): number {
+function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): number {
   const { program } = run.router;
   run.fragmentsReadAsHeaders = program.chainVariant[base] !== 0;
   let chain = base;
@@ -96,14 +95,14 @@ function runBaseChain(run: Run, hook: Hook, base: number, place: HookPlace): num
   }
 }
 
-function applyPolicy(run: Run, hook: Hook, base: number): number {
+function applyPolicy(run: Run, hook: number, base: number): number {
   const { program } = run.router;
   const drops = program.chainPolicy[base] === 2;
   if (run.steps !== null) {
     const origin = run.router.registry.origins[program.chainOrigin[base]!];
     run.steps.push({
       kind: 'chain-policy',
-      hook,
+      hook: HOOKS[hook]!,
       table: program.chainTables[base]!,
       chain: program.chainNames[base]!,
       policy: drops ? 'DROP' : 'ACCEPT',
@@ -116,7 +115,7 @@ function applyPolicy(run: Run, hook: Hook, base: number): number {
 }
 
 /** Whether a rule's target is to be applied. Unknown matches split worlds, but only where it makes a difference. */
-function applies(run: Run, hook: Hook, program: Program, rule: number, place: HookPlace): boolean {
+function applies(run: Run, hook: number, program: Program, rule: number, place: HookPlace): boolean {
   const end = program.matchStart[rule + 1]!;
   let unknown = -1;
   for (let match = program.matchStart[rule]!; match < end; match++) {
@@ -251,13 +250,13 @@ function refineConnmark(run: Run, wanted: number, mask: number, holds: boolean):
   run.connmarkUnknown &= ~tested;
 }
 
-function recordMatch(run: Run, hook: Hook, program: Program, rule: number, outcome: 'matched' | 'unknown'): void {
+function recordMatch(run: Run, hook: number, program: Program, rule: number, outcome: 'matched' | 'unknown'): void {
   const place = program.places[rule]!;
   const { mark, markUnknown, connmark, connmarkUnknown } = run;
   const describe = effectOf(run, program, rule);
   run.steps!.push({
     kind: 'rule',
-    hook,
+    hook: HOOKS[hook]!,
     table: place.table,
     chain: place.chain,
     number: place.number,
@@ -319,7 +318,7 @@ const NAMED_ON_MISS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Rules that fail only on marks, states or interfaces: those are what a finding wants to name. */
-function recordMiss(run: Run, hook: Hook, program: Program, rule: number, failed: number, place: HookPlace): void {
+function recordMiss(run: Run, hook: number, program: Program, rule: number, failed: number, place: HookPlace): void {
   const names: string[] = [];
   for (let match = failed; match < program.matchStart[rule + 1]!; match++) {
     if (matches(run, program, match, place) !== Answer.no) continue;
@@ -331,7 +330,7 @@ function recordMiss(run: Run, hook: Hook, program: Program, rule: number, failed
   const at = program.places[rule]!;
   run.steps!.push({
     kind: 'rule',
-    hook,
+    hook: HOOKS[hook]!,
     table: at.table,
     chain: at.chain,
     number: at.number,
