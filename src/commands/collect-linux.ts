@@ -82,10 +82,11 @@ section() {
   fi
   if ! "$@" </dev/null >"$work/out" 2>"$work/err"; then
     note "'$*' failed: '### $heading' is left out"
-    say_errors
+    # No more: a program that does not know an option may print its whole manual.
+    say_errors 5
     return 0
   fi
-  say_errors
+  say_errors 1000
   # iptables and nft say on standard error which rules they do not show: that belongs to the state.
   {
     printf '### %s\n' "$heading"
@@ -97,8 +98,9 @@ section() {
   } || die 'the state could not be written'
 }
 
+# say_errors LINES: what a command said on standard error, without what went into the state and conntrack's count.
 say_errors() {
-  grep -v -e '^# Warning: ' -e 'flow entries have been shown' "$work/err" | while IFS= read -r line; do
+  grep -v -e '^# Warning: ' -e 'flow entries have been shown' "$work/err" | sed "$1q" | while IFS= read -r line; do
     note "### $heading: $line"
   done
 }
