@@ -17,6 +17,9 @@ const DEFAULT_REORDER_WINDOW = 65_536;
 /** A file's own share of the window where many are open, at least. */
 const MIN_SHARED_WINDOW = 4096;
 
+/** A record of either format takes at least this. */
+const MIN_RECORD_BYTES = 16;
+
 /**
  * Opens captures, merged by time: classic pcap, pcapng, either of them in gzip; files or standard input (`-`). What a file is, is told by
  * its content. Throws an {@link InputError} of one line where a file cannot be opened or is no capture; what is wrong further on in a file
@@ -85,6 +88,8 @@ export async function* readRawFrames(input: CaptureInput): AsyncGenerator<RawFra
 }
 
 interface OpenFile {
+  /** More frames the file cannot have: a window for more would cost a small file its start. */
+  readonly frameLimit: number;
   readonly file: CaptureFile;
   readonly source: ByteSource;
   readonly reader: FrameReader;
@@ -117,7 +122,9 @@ async function openCapture(
       recognised.kind === 'pcap'
         ? await openPcap(stream, recognised.magic, file, verifyChecksums)
         : await openPcapng(stream, file, verifyChecksums);
-    return { file, source, reader };
+    const size = isCompressed ? undefined : source.size;
+    const frameLimit = size === undefined ? Number.POSITIVE_INFINITY : Math.ceil(size / MIN_RECORD_BYTES);
+    return { file, source, reader, frameLimit };
   } catch (error) {
     await source.close();
     throw error;
@@ -168,7 +175,9 @@ class MergedCaptures implements CaptureSet {
   constructor(interfaces: readonly CaptureInterface[], opened: readonly OpenFile[], window: number) {
     this.interfaces = interfaces;
     this.opened = opened;
-    this.orders = opened.map(({ reader, file }) => new TimeOrder(reader, file, window));
+    this.orders = opened.map(
+      ({ reader, file, frameLimit }) => new TimeOrder(reader, file, Math.min(window, frameLimit)),
+    );
   }
 
   async next(batch: PacketBatch): Promise<boolean> {

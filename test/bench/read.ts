@@ -65,7 +65,8 @@ function writeCapture(path: string): void {
       at = 0;
     }
     // Three interfaces written in batches of 300, as dumpcap does.
-    const time = format === 'shuffled' ? index - (index % 900) + 3 * (index % 300) + (Math.floor(index / 300) % 3) : index;
+    const time =
+      format === 'shuffled' ? index - (index % 900) + 3 * (index % 300) + (Math.floor(index / 300) % 3) : index;
     at = isNext ? enhancedPacket(piece, at, time, Math.floor(index / 300) % 3, index) : record(piece, at, time, index);
   }
   writeSync(file, piece, 0, at);

@@ -5,16 +5,17 @@ export type Field = readonly [width: number, value: number];
 
 /** The fields one after the other, in network order. */
 export function layOut(...parts: readonly (Field | Uint8Array)[]): Uint8Array {
-  const bytes: number[] = [];
+  const lengthOf = (part: Field | Uint8Array): number => (part instanceof Uint8Array ? part.length : part[0]);
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + lengthOf(part), 0));
+  let at = 0;
   for (const part of parts) {
-    if (part instanceof Uint8Array) {
-      bytes.push(...part);
-      continue;
-    }
-    const [width, value] = part;
-    for (let index = width - 1; index >= 0; index--) bytes.push(Math.floor(value / 256 ** index) % 256);
+    if (part instanceof Uint8Array) bytes.set(part, at);
+    else
+      for (let index = 0; index < part[0]; index++)
+        bytes[at + index] = Math.floor(part[1] / 256 ** (part[0] - 1 - index)) % 256;
+    at += lengthOf(part);
   }
-  return Uint8Array.from(bytes);
+  return bytes;
 }
 
 export const CLIENT_MAC = 0x02_00_c0_a8_00_0a;
