@@ -7,7 +7,7 @@ import { buildReport, type ReportOptions } from './report/build-report.ts';
 import type { Report } from './report/report.ts';
 import { assess } from './verification/assess.ts';
 import { diagnose } from './verification/diagnose.ts';
-import { collectFailures, decider } from './verification/failures.ts';
+import { addUncovered, collectFailures, decider } from './verification/failures.ts';
 import { resolveIntent, type StatedIntent } from './verification/intent.ts';
 import type { JudgedConnection, JudgedWay } from './verification/judged.ts';
 import { type ReplayOptions, replay } from './verification/replay.ts';
@@ -64,6 +64,14 @@ export async function runVerification(
     const interfaceName = (position: number): string =>
       run.forwarder.interfaceNames[position] ?? 'an unknown interface';
     const files = captures.files();
+    const specs = failingSpecs(connections, assessment.specOf);
+    const diagnosis = diagnose(
+      router,
+      intent,
+      [...specs.keys()],
+      DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
+    );
+    const uncovered = diagnosis.uncovered.map(({ probe, spec }) => ({ probe, connections: specs.get(spec) ?? [] }));
     return {
       mode: options.whatIf ? 'what-if' : 'observed',
       requireObserved: options.requireObserved ?? false,
@@ -75,13 +83,8 @@ export async function runVerification(
       captureInterfaces: captures.interfaces,
       problems: [...captures.problems(), ...router.problems],
       connections,
-      failures: collectFailures(connections, run.forwarder),
-      diagnosis: diagnose(
-        router,
-        intent,
-        failingSpecs(connections, assessment.specOf),
-        DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
-      ),
+      failures: addUncovered(collectFailures(connections, run.forwarder), uncovered, run.forwarder),
+      diagnosis,
       spsSideCaptured:
         run.senders.spsInterfaces.some((position) => run.vantage.wasCaptured(position)) || run.sawAnyInterface,
       everythingObserved: connections.every(isObserved),
@@ -102,12 +105,12 @@ export async function runVerification(
   }
 }
 
-/** One session for each kind of failure: what mends it mends its like. */
+/** One session for each kind of failure, with the connections it stands for: what mends it mends its like. */
 function failingSpecs(
   connections: readonly JudgedConnection[],
   specOf: (item: JudgedConnection) => readonly SessionSpec[],
-): SessionSpec[] {
-  const specs = new Map<string, SessionSpec>();
+): Map<SessionSpec, number[]> {
+  const byKind = new Map<string, { spec: SessionSpec; connections: number[] }>();
   for (const item of connections) {
     const failing = [
       ...item.ways
@@ -117,13 +120,13 @@ function failingSpecs(
     ];
     if (failing.length === 0) continue;
     for (const spec of specOf(item)) {
-      for (const kind of failing) {
-        const key = `${kind}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
-        if (!specs.has(key)) specs.set(key, spec);
-      }
+      const key = `${[...new Set(failing)].join()}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
+      const known = byKind.get(key) ?? { spec, connections: [] };
+      known.connections.push(item.connection.id);
+      byKind.set(key, known);
     }
   }
-  return [...new Set(specs.values())];
+  return new Map([...byKind.values()].map((item) => [item.spec, item.connections]));
 }
 
 function isObserved(item: JudgedConnection): boolean {

@@ -40,6 +40,8 @@ export const Seen = {
   reset: 16,
   /** Beyond a handshake: an ACK or data of the client. */
   establishedByClient: 32,
+  /** The server's SYN-ACK is not in the capture and was made up for connection tracking. */
+  answerMade: 64,
 } as const;
 
 /** One lifetime of a monitored five-tuple. */

@@ -51,8 +51,16 @@ export interface Unexplained {
   readonly probe: Probe;
 }
 
+/** A failure that shows once what stood before it is mended. */
+export interface Uncovered {
+  readonly probe: Probe;
+  /** The session in which it shows. */
+  readonly spec: SessionSpec;
+}
+
 export interface DiagnosisResult {
   readonly diagnoses: readonly Diagnosis[];
+  readonly uncovered: readonly Uncovered[];
   readonly unexplained: readonly Unexplained[];
 }
 
@@ -72,6 +80,7 @@ export function diagnose(
 ): DiagnosisResult {
   const diagnoses = new Map<string, Diagnosis>();
   const unexplained: Unexplained[] = [];
+  const uncovered: Uncovered[] = [];
   // What mends one session often mends the others: each starts from the configuration that the ones before it left.
   let current = router;
   for (const spec of specs.slice(0, MAX_SESSIONS)) {
@@ -84,12 +93,13 @@ export function diagnose(
       const found = firstDiagnosis(failing, diagnosers);
       const altered = found === undefined || found.fix.length === 0 ? undefined : current.altered(found.fix);
       if (found !== undefined && !diagnoses.has(found.key)) diagnoses.set(found.key, found);
+      uncovered.push({ probe, spec });
       if (found === undefined) unexplained.push({ probe });
       if (altered === undefined) break;
       current = altered;
     }
   }
-  return { diagnoses: [...diagnoses.values()], unexplained };
+  return { diagnoses: [...diagnoses.values()], unexplained, uncovered };
 }
 
 function firstDiagnosis(failing: Case, diagnosers: readonly Diagnoser[]): Diagnosis | undefined {

@@ -79,6 +79,29 @@ export function collectFailures(connections: readonly JudgedConnection[], forwar
   return [...failures.values()];
 }
 
+/** Adds the failures that only showed while others were being mended, to the connections of their sessions. */
+export function addUncovered(
+  failures: readonly Failure[],
+  uncovered: readonly { readonly probe: Probe; readonly connections: readonly number[] }[],
+  forwarder: Forwarder,
+): Failure[] {
+  const added = new Map<string, Failure>();
+  for (const { probe, connections } of uncovered) {
+    const code = codeOf(probe.key, probe.category);
+    if (code === undefined) continue;
+    if (
+      failures.some(
+        (failure) => failure.role === probe.role && failure.category === probe.category && failure.code === code,
+      )
+    )
+      continue;
+    const failure = entry(added, code, probe.role, probe.category, probe.key, probe.walk, forwarder, undefined, probe);
+    failure.probes++;
+    for (const id of connections) failure.connections.add(id);
+  }
+  return [...failures, ...added.values()];
+}
+
 function entry(
   failures: Map<string, Failure>,
   code: string,

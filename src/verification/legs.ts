@@ -2,6 +2,7 @@ import type { Intent, SnatMode } from '../model/intent.ts';
 import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { Connection } from '../observation/connection-log.ts';
+import { PacketKind } from './path-table.ts';
 import type { JudgedConnection, JudgedWay, Leg } from './judged.ts';
 
 /** A server leg is opened at most this long after its client leg: SPS may first ask the client who he is. */
@@ -10,7 +11,10 @@ const SESSION_WINDOW_NANOSECONDS = 30e9;
 /** Which leg of a session a connection is, by who sent its requests. */
 export function legOf(connection: Connection, ways: readonly JudgedWay[], intent: Intent): Leg {
   if (intent.sps.some((address) => isClient(connection, address))) return 'server';
-  const requests = ways.filter((way) => way.path.toServer && !way.path.synthetic);
+  // A reset or an empty ACK of the client, whom an answer reached that was not meant for him, opens no connection.
+  const captured = ways.filter((way) => way.path.toServer && !way.path.synthetic);
+  const opening = captured.filter((way) => way.path.kind === PacketKind.ordinary);
+  const requests = opening.length > 0 ? opening : captured;
   const bySps = requests.some((way) => way.fromSps === true);
   const byOthers = requests.some((way) => way.fromSps !== true);
   if (bySps && byOthers) return 'both';

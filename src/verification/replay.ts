@@ -14,7 +14,7 @@ import { type FrameRef, keyOfDecision, newPathKey, PacketKind, PathTable } from 
 import { Flag, makePacket } from './probe-packet.ts';
 import type { Router } from './router.ts';
 import { Senders } from './senders.ts';
-import { hopOf } from './session.ts';
+import { hopOf, translationOf } from './session.ts';
 
 const BATCH_ROWS = 4096;
 
@@ -96,6 +96,9 @@ class ReplayRun implements Replay {
   readonly #pairing = new Pairing();
   readonly #decisions = new DecisionBatch(1);
   readonly #key = newPathKey();
+  readonly #scratch = new PacketBatch(1);
+  /** What-if: under which address and port SPS sees a client that the router hides, by connection. */
+  readonly #hidden = new Map<number, { readonly address: number; readonly port: number }>();
   readonly #explain: () => ReturnType<Forwarder['explainLast']>;
 
   constructor(captures: CaptureSet, router: Router, resolved: ResolvedIntent, options: ReplayOptions) {
@@ -171,45 +174,82 @@ class ReplayRun implements Replay {
 
   #ingress(batch: PacketBatch, row: number, position: number): void {
     if (this.#pairing.isDuplicate(batch, row, position)) return;
-    const spsSide = this.senders.facesSps(position);
-    const end = this.#monitored.serverEnd(batch, row, spsSide);
-    if (end === ServerEnd.none) {
+    if (!this.#monitored.hasServicePort(batch, row)) {
       this.#unmonitored(batch, row, position);
       return;
     }
-    const connection = this.log.find(batch, row, end);
-    const { toServer } = this.log;
-    let ingress = position;
-    let synthetic = false;
-    if (
-      this.#options.whatIf &&
-      !toServer &&
-      !spsSide &&
-      !this.#monitored.isSps(batch.family[row]!, batch.destination, 4 * row)
-    ) {
-      // What the server answered then is what SPS would answer now: the same segment, from SPS's interface.
-      ingress = this.senders.spsInterfaces[0] ?? position;
-      batch.sourceMac[row] = this.senders.anyMac;
-      batch.ttl[row] = 64;
-      synthetic = true;
-    }
-    if (toServer && batch.protocol[row] === IpProtocol.tcp) this.#completeHandshake(batch, row, connection.seen);
+    const spsSide = this.senders.facesSps(position);
+    const wasReply = this.#options.whatIf && !spsSide && this.#takeAsAnswerOfSps(batch, row);
+    const ingress = wasReply ? (this.senders.spsInterfaces[0] ?? position) : position;
+    this.#completeHandshake(batch, row, spsSide);
     this.forwarder.decide(batch, row, ingress, this.#decisions, 0);
-    const path = this.#intern(batch, row, ingress, toServer, synthetic);
+    const translated = translationOf(this.#decisions, 0, batch, row);
+    const identity = translated !== 0 && this.#decisions.isReply[0] === 1 ? this.#leaving(batch, row) : batch;
+    const identityRow = identity === batch ? row : 0;
+    const end = this.#monitored.serverEnd(identity, identityRow, spsSide || wasReply);
+    if (end === ServerEnd.none) {
+      if (batch.family[row] === 6) tally(this.ipv6, batch, row);
+      return;
+    }
+    const connection = this.log.find(identity, identityRow, end);
+    const { toServer } = this.log;
+    if (toServer && (translated & 1) !== 0 && this.#options.whatIf) {
+      this.#hidden.set(connection.id, {
+        address: this.#decisions.leavingSource[0]!,
+        port: this.#decisions.leavingSourcePort[0]!,
+      });
+    }
+    const path = this.#intern(batch, row, ingress, toServer, wasReply);
     const token = this.log.count(connection, path, batch, row);
-    const flags = this.#key.flags;
-    if (!synthetic && !this.#options.whatIf) this.#pairing.remember(batch, row, position, token, (flags >> 1) & 3);
+    if (!this.#options.whatIf) this.#pairing.remember(batch, row, position, token, translated);
   }
 
-  /** The router takes a packet that nobody monitors, too: it may touch connection entries, and its copies must not pair with others. */
+  /**
+   * What-if: what a server answered then is what SPS would answer now: the same segment, from SPS's interface. Alters the row and says
+   * so; leaves alone what goes to SPS itself.
+   */
+  #takeAsAnswerOfSps(batch: PacketBatch, row: number): boolean {
+    if (this.#monitored.isSps(batch.family[row]!, batch.destination, 4 * row)) return false;
+    const end = this.#monitored.serverEnd(batch, row, false);
+    if (end === ServerEnd.none) return false;
+    const connection = this.log.find(batch, row, end);
+    if (this.log.toServer) return false;
+    batch.sourceMac[row] = this.senders.anyMac;
+    batch.ttl[row] = 64;
+    const hidden = this.#hidden.get(connection.id);
+    if (hidden !== undefined) {
+      batch.destination[4 * row] = hidden.address;
+      batch.destinationPort[row] = hidden.port;
+    }
+    return true;
+  }
+
+  /** The packet as it leaves: a reply to a translated connection belongs to the connection as its client knows it. */
+  #leaving(batch: PacketBatch, row: number): PacketBatch {
+    const copy = this.#scratch;
+    const decisions = this.#decisions;
+    copy.file[0] = batch.file[row]!;
+    copy.frameNumber[0] = batch.frameNumber[row]!;
+    copy.seconds[0] = batch.seconds[row]!;
+    copy.nanoseconds[0] = batch.nanoseconds[row]!;
+    copy.status[0] = batch.status[row]!;
+    copy.family[0] = 4;
+    copy.protocol[0] = batch.protocol[row]!;
+    copy.source[0] = decisions.leavingSource[0]!;
+    copy.destination[0] = decisions.leavingDestination[0]!;
+    copy.sourcePort[0] = decisions.leavingSourcePort[0]!;
+    copy.destinationPort[0] = decisions.leavingDestinationPort[0]!;
+    copy.tcpFlags[0] = batch.tcpFlags[row]!;
+    copy.tcpSequence[0] = batch.tcpSequence[row]!;
+    copy.payloadLength[0] = batch.payloadLength[row]!;
+    return copy;
+  }
+
+  /** ICMP errors may concern a monitored connection's entry; of the rest only what is worth telling is noted. */
   #unmonitored(batch: PacketBatch, row: number, position: number): void {
     const protocol = batch.protocol[row]!;
     if ((batch.status[row]! & Status.transport) === 0) {
       if (batch.fragmentOffset[row] !== 0) tally(this.fragments, batch, row);
-    } else if (this.#monitored.hasServicePort(batch, row)) {
-      if (batch.family[row] === 6) tally(this.ipv6, batch, row);
-      this.forwarder.decide(batch, row, position, this.#decisions, 0);
-      return;
     } else if (protocol === IpProtocol.tcp && (batch.tcpFlags[row]! & (Flag.syn | Flag.ack)) === Flag.syn) {
       const port = batch.destinationPort[row]!;
       if (USUAL_PORTS.includes(port) && this.#betweenMonitoredNetworks(batch, row, position)) {
@@ -241,15 +281,20 @@ class ReplayRun implements Replay {
    * Where no interface that faces SPS was captured, its SYN-ACK cannot be in the capture although the client acknowledges it: the
    * router saw it. Without it the entry would stay half open and the client's packets be taken for INVALID.
    */
-  #completeHandshake(batch: PacketBatch, row: number, seenBefore: number): void {
-    const flags = batch.tcpFlags[row]!;
+  #completeHandshake(batch: PacketBatch, row: number, spsSide: boolean): void {
     if (
-      (flags & (Flag.syn | Flag.ack)) !== Flag.ack ||
-      (seenBefore & Seen.synToServer) === 0 ||
-      (seenBefore & Seen.synToClient) !== 0
+      spsSide ||
+      batch.protocol[row] !== IpProtocol.tcp ||
+      (batch.tcpFlags[row]! & (Flag.syn | Flag.ack)) !== Flag.ack
     )
       return;
-    if (!this.#options.whatIf && this.senders.spsInterfaces.some((position) => this.#isCaptured(position))) return;
+    if (!this.#options.whatIf && this.senders.spsInterfaces.some((interfaceIndex) => this.#isCaptured(interfaceIndex)))
+      return;
+    const end = this.#monitored.serverEnd(batch, row, false);
+    if (end !== ServerEnd.destination) return;
+    const { seen } = this.log.find(batch, row, end);
+    if ((seen & Seen.synToServer) === 0 || (seen & (Seen.synToClient | Seen.answerMade)) !== 0) return;
+    this.log.find(batch, row, end).seen |= Seen.answerMade;
     const position = this.senders.spsInterfaces[0];
     if (position === undefined) return;
     const words = (column: Uint32Array) =>

@@ -1,7 +1,7 @@
 import { DecisionBatch, Disposition } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Walk } from '../forwarding/walk.ts';
-import { formatEndpoint, type IpAddress } from '../net/ip-address.ts';
+import { formatEndpoint, type IpAddress, ipv4 } from '../net/ip-address.ts';
 import { formatIpProtocol, IpProtocol } from '../net/ip-protocol.ts';
 import { PacketBatch } from '../wire/packet-batch.ts';
 import { type Category, judge } from './judge.ts';
@@ -73,6 +73,8 @@ interface Leg {
   requestSequence: number;
   replySequence: number;
   alive: boolean;
+  /** Under which address and port the responder sees the requester, who may be translated. */
+  seenAs: { address: IpAddress; port: number } | undefined;
 }
 
 class SessionRun {
@@ -102,6 +104,7 @@ class SessionRun {
       requestSequence: 1000,
       replySequence: 200_000,
       alive: true,
+      seenAs: undefined,
     };
     const own = spec.spoofing === 'own';
     const serverLeg: Leg = {
@@ -117,6 +120,7 @@ class SessionRun {
       requestSequence: 1_000_000,
       replySequence: 2_000_000,
       alive: true,
+      seenAs: undefined,
     };
     this.#open(clientLeg);
     this.#open(serverLeg);
@@ -169,6 +173,9 @@ class SessionRun {
     const probe = this.#decide(packet, requester.role, phase, what, requester.interface, requester.mac);
     if (probe.category === 'viaSps' && requester.role === 'sps-request' && probe.key.egress >= 0)
       leg.responder.interface = probe.key.egress;
+    if ((translationOf(this.#decisions, 0, packet, 0) & 1) !== 0) {
+      leg.seenAs = { address: ipv4(this.#decisions.leavingSource[0]!), port: this.#decisions.leavingSourcePort[0]! };
+    }
     if (probe.category !== 'viaSps') leg.alive = false;
   }
 
@@ -179,8 +186,8 @@ class SessionRun {
         protocol: this.#spec.protocol,
         source: this.#spec.server,
         sourcePort: this.#spec.serverPort,
-        destination: leg.requester.address,
-        destinationPort: leg.requester.port,
+        destination: leg.seenAs?.address ?? leg.requester.address,
+        destinationPort: leg.seenAs?.port ?? leg.requester.port,
         sourceMac: leg.responder.mac,
         ttl: 64,
         time: this.#tick(),
@@ -237,6 +244,18 @@ const SENDERS: Readonly<Record<Role, string>> = {
   'sps-request': 'SPS to the server',
   'server-reply': 'the server',
 };
+
+/** Bit 0: the source leaves translated; bit 1: the destination. */
+export function translationOf(decisions: DecisionBatch, into: number, batch: PacketBatch, row: number): number {
+  if (batch.family[row] !== 4 || decisions.flags[into] === 0) return 0;
+  const source =
+    decisions.leavingSource[into] !== batch.source[4 * row] ||
+    decisions.leavingSourcePort[into] !== batch.sourcePort[row];
+  const destination =
+    decisions.leavingDestination[into] !== batch.destination[4 * row] ||
+    decisions.leavingDestinationPort[into] !== batch.destinationPort[row];
+  return (source ? 1 : 0) | (destination ? 2 : 0);
+}
 
 function flowOf(packet: PacketBatch): string {
   const end = (column: Uint32Array, port: number): string =>

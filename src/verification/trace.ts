@@ -3,6 +3,7 @@ import { DecisionBatch, Disposition, DISPOSITIONS, type DispositionName } from '
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Walk } from '../forwarding/walk.ts';
 import { formatWords } from '../net/ip-address.ts';
+import { translationOf } from './session.ts';
 import { Pairing } from '../observation/pairing.ts';
 import { Side, Vantage } from '../observation/vantage.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
@@ -125,7 +126,7 @@ class TraceRun {
     this.#forwarder.decide(batch, row, position, this.#decisions, 0);
     this.#totals.ingress++;
     const token = this.#firstToken + this.#waiting.length;
-    this.#pairing.remember(batch, row, position, token, (this.#decisions.flags[0]! >> 1) & 3);
+    this.#pairing.remember(batch, row, position, token, translationOf(this.#decisions, 0, batch, row));
     this.#waiting.push(this.#describe(batch, row, position));
   }
 

@@ -33,7 +33,8 @@ class LinuxForwarder implements Forwarder {
   readonly causes: Span[] = [];
   readonly #router: CompiledRouter;
   readonly #options: ForwarderOptions;
-  readonly #table = new ConnectionTable();
+  /** Connections; readable for tests of what it holds. */
+  readonly table = new ConnectionTable();
   readonly #run: Run;
   readonly #unknownIndex: Int32Array;
   readonly #causeIndex: Int32Array;
@@ -48,7 +49,7 @@ class LinuxForwarder implements Forwarder {
     this.#router = router;
     this.#options = options;
     this.interfaceNames = router.links.names;
-    this.#run = new Run(router, this.#table);
+    this.#run = new Run(router, this.table);
     this.#run.trustSequence = options.trustSequence !== false;
     this.#unknownIndex = new Int32Array(router.registry.unknowns.length).fill(-1);
     this.#causeIndex = new Int32Array(router.registry.origins.length).fill(-1);
@@ -223,7 +224,7 @@ class LinuxForwarder implements Forwarder {
   /** Stores what the one world made of the entry. */
   #commit(): void {
     const run = this.#run;
-    const table = this.#table;
+    const table = this.table;
     if (run.use === EntryUse.none && run.chosen === -1) return;
     const old = run.chosen;
     this.#settleWorking();
@@ -247,7 +248,7 @@ class LinuxForwarder implements Forwarder {
   /** Keeps what a world made of the entry, as one of the ways in which things may stand now. */
   #collect(): void {
     const run = this.#run;
-    const table = this.#table;
+    const table = this.table;
     if (!this.#router.program.tracks) return;
     if (run.chosen === -1 && run.use !== EntryUse.fresh) {
       // The packet had no part in the entry, which stands as it stood.
@@ -263,7 +264,7 @@ class LinuxForwarder implements Forwarder {
   }
 
   #addResult(from: number): void {
-    const table = this.#table;
+    const table = this.table;
     for (const other of this.#results) if (table.equal(other, from)) return;
     const slot = table.allocate();
     table.copy(from, slot);
@@ -273,7 +274,7 @@ class LinuxForwarder implements Forwarder {
   /** Makes the working slot what the table is to hold after this world: an entry that exists, or none. */
   #settleWorking(): void {
     const run = this.#run;
-    const table = this.#table;
+    const table = this.table;
     const { words } = table;
     if (run.use === EntryUse.dying || (run.oldGone && run.use !== EntryUse.fresh)) {
       table.clear(WORKING_SLOT);
@@ -296,7 +297,7 @@ class LinuxForwarder implements Forwarder {
   }
 
   #rememberUnknownReply(): void {
-    const { words, unknownReplies } = this.#table;
+    const { words, unknownReplies } = this.table;
     unknownReplies.add(
       unknownReplyKey(
         words[BASE + Entry.protocol]!,
@@ -309,7 +310,7 @@ class LinuxForwarder implements Forwarder {
 
   /** Replaces the packet's entry by all the ways in which it may stand after it. */
   #commitVariants(overflow: boolean, reason: number): void {
-    const table = this.#table;
+    const table = this.table;
     const run = this.#run;
     const results = this.#results;
     if (!this.#router.program.tracks) return;
@@ -330,7 +331,7 @@ class LinuxForwarder implements Forwarder {
 
   /** Too many ways: the entry's tuples are kept, nothing else of it is known. */
   #lose(): void {
-    const table = this.#table;
+    const table = this.table;
     const results = this.#results;
     const kept = results.find((slot) => (table.words[slot * ENTRY_LENGTH]! & EntryFlag.exists) !== 0);
     if (kept === undefined) return;
@@ -345,7 +346,7 @@ class LinuxForwarder implements Forwarder {
   }
 
   #releaseFormer(): void {
-    for (const slot of this.#former) this.#table.release(slot);
+    for (const slot of this.#former) this.table.release(slot);
     this.#former.length = 0;
   }
 }
