@@ -1,6 +1,6 @@
 import { configPlace, type Note, type Severity, type Where } from '../diagnostic/diagnostic.ts';
 import type { Diagnoser, Diagnosis } from '../verification/diagnose.ts';
-import { type Failure, proofOf } from '../verification/failures.ts';
+import { decider, type Failure, proofOf } from '../verification/failures.ts';
 import type { Verification } from '../verification/verification.ts';
 
 /** A kind of finding: its code and its documentation, from which `explain` and the README's table are made. */
@@ -91,7 +91,11 @@ function ofDiagnosis(run: Verification, item: Diagnosis): Detected {
 
 /** Whether a diagnosis explains packets that fail in this way. */
 export function explains(item: Diagnosis, failure: Failure): boolean {
-  return item.role === failure.role && item.category === failure.category;
+  if (item.category !== failure.category) return false;
+  return (
+    item.role === failure.role ||
+    (item.ingress === failure.key.ingress && item.decidedBy !== '' && item.decidedBy === decider(failure.walk))
+  );
 }
 
 /** Ids of all connections that the failures concern, ascending. */

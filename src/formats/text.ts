@@ -44,7 +44,7 @@ function groundLines(report: Report, colors: Colors): string[] {
   const mark = (part: string, value: string): string => (inferred.has(part) ? `${value} (inferred)` : value);
   const lines: string[] = [];
   const say = (label: string, value: string): void => {
-    lines.push(`${colors.dim(label.padEnd(9))}${value}`);
+    lines.push(`${colors.dim(label.padEnd(11))}${value}`);
   };
   for (const capture of captures) {
     const where = capture.interfaces.length > 0 ? ` on ${capture.interfaces.join(', ')}` : '';

@@ -157,8 +157,8 @@ function connectionReport(
     verdict: entry?.failed === true ? 'failed' : unknown ? 'inconclusive' : 'verified',
     clientToServer,
     serverToClient,
-    // RV5xx and RV6xx are what happened to it; what explains them is linked there.
-    findings: [...(entry?.codes ?? [])].sort(),
+    // What happened to it; the configuration causes (RV4xx) behind that are reported once and linked there.
+    findings: [...(entry?.codes ?? [])].filter((code) => !code.startsWith('RV4')).sort(),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Note, Where } from '../diagnostic/diagnostic.ts';
 import type { Intent } from '../model/intent.ts';
 import { formatIpAddress } from '../net/ip-address.ts';
 import { formatIpProtocol } from '../net/ip-protocol.ts';
+import { decider } from './failures.ts';
 import type { Category } from './judge.ts';
 import type { Remedy, Router } from './router.ts';
 import type { FlowOfInterest } from './router.ts';
@@ -19,6 +20,9 @@ export interface Diagnosis {
   /** The flow that fails for it, and how. */
   readonly role: Role;
   readonly category: Category;
+  /** Where the packet came in, and the statement that decided about it: other flows that end there end for the same cause. */
+  readonly ingress?: number;
+  readonly decidedBy?: string;
   /** Further findings that explain this one, e.g. RV415 behind RV407. */
   readonly because?: readonly {
     readonly code: string;
@@ -105,7 +109,8 @@ export function diagnose(
 function firstDiagnosis(failing: Case, diagnosers: readonly Diagnoser[]): Diagnosis | undefined {
   for (const diagnoser of diagnosers) {
     const found = diagnoser(failing);
-    if (found !== undefined) return found;
+    if (found !== undefined)
+      return { ...found, ingress: failing.probe.key.ingress, decidedBy: decider(failing.probe.walk) };
   }
   return undefined;
 }

@@ -209,10 +209,16 @@ export function formatMarks(key: Readonly<PathKey>): string {
     : `mark ${formatMark(key.fwmark)}, connection mark ${formatMark(key.connmark)}`;
 }
 
-/** The steps of a walk that prove its end: marks that were set, the policy rule and route, the reverse lookup, the rule that dropped. */
-export function proofOf(walk: Walk): Note[] {
+/**
+ * The steps of a walk that prove its end: marks that were set, the policy rule and route, the reverse lookup, the rule that dropped.
+ * `withMissed`: also rules that would have applied but for a mark, a state or an interface.
+ */
+export function proofOf(walk: Walk, withMissed = false): Note[] {
   const notes: Note[] = [];
   for (const step of walk.steps) {
+    if (step.kind === 'rule' && step.outcome === 'missed' && !withMissed) continue;
+    // That the packet is not for the router itself goes without saying.
+    if (step.kind === 'policy-rule' && step.table === RouteTableId.local) continue;
     const message = proofStep(step);
     if (message === undefined) continue;
     const where: Where | undefined =
@@ -239,7 +245,7 @@ function proofStep(step: Step): string | undefined {
     case 'route':
       return undefined;
     case 'reverse-path':
-      return step.outcome === 'passed' && step.effective === 0
+      return step.outcome === 'passed'
         ? undefined
         : `reverse path filter on ${step.ingress}, ${reversePathValue(step)}: ${step.effect}, ${step.outcome}`;
     case 'unknown':
