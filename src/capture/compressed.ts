@@ -1,9 +1,9 @@
 import { createGunzip, type Gunzip } from 'node:zlib';
 import type { ByteSource } from './byte-source.ts';
 
-/** Small, because what a broken piece decompresses to is lost as a whole. */
+/** Small, because the piece of output that the decompressor is filling when it meets broken data is lost. */
 const INPUT_BYTES = 0x1_0000;
-const OUTPUT_BYTES = 0x4_0000;
+const OUTPUT_BYTES = 0x1_0000;
 
 /**
  * Decompresses gzip, several members one after the other included, in constant memory. Where the compressed data is cut short or

@@ -145,6 +145,7 @@ function describeForeign(
   return `is gzip that holds no capture but what looks like ${recognised.looksLike}`;
 }
 
+/** Reads no further than to what tells a capture: of a live one more may be long in coming. */
 async function readBegin(source: ByteSource): Promise<Uint8Array> {
   const begin = new Uint8Array(RECOGNISE_BYTES);
   let length = 0;
@@ -152,6 +153,7 @@ async function readBegin(source: ByteSource): Promise<Uint8Array> {
     const count = await source.read(begin, length, begin.length - length);
     if (count === 0) break;
     length += count;
+    if (recognise(begin.subarray(0, length)).kind !== 'foreign') break;
   }
   return begin.subarray(0, length);
 }

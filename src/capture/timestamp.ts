@@ -21,8 +21,8 @@ const MAX_COARSENINGS = 3;
 const LAST_SECOND_OF_YEAR_9999 = 253_402_300_799;
 
 /**
- * Turns the 64-bit timestamps of a pcapng interface into seconds and nanoseconds, exactly, without 64-bit arithmetic: the number is taken as
- * limbs of 20, 22 and 22 bits, and a remainder below 2³⁰ times 2²² plus a limb fits a double. Ref: pcapng, if_tsresol and if_tsoffset
+ * Turns the 64-bit timestamps of a pcapng interface into seconds and whole nanoseconds, without 64-bit arithmetic: the number is taken as
+ * limbs of 20, 22 and 22 bits, and a remainder below 2³⁰ times 2²² plus a limb fits a double. Rounded down; units finer than 2⁻³⁰ s may come out one nanosecond early. Ref: pcapng, if_tsresol and if_tsoffset
  */
 export class TimestampClock {
   private readonly unitsPerSecond: number;
