@@ -43,7 +43,8 @@ function extentOf(section: Section): Extent {
 function groupLines(lines: readonly SourceLine[]): SourceLine[][] {
   const groups: SourceLine[][] = [];
   for (const line of lines) {
-    if (line.text.trim() === '') continue;
+    // What `ip` says about a table that has no route.
+    if (line.text.trim() === '' || /FIB table does not exist|^Dump terminated/.test(line.text)) continue;
     const last = groups.at(-1);
     if (/^\s/.test(line.text) && last !== undefined) last.push(line);
     else groups.push([line]);
@@ -92,6 +93,28 @@ function parseRoute(
     unmodelled: read.error === undefined ? read.unmodelled : [...read.unmodelled, `not understood: ${read.error}`],
     origin,
   };
+}
+
+/** A table holds a destination with a metric once: where it comes twice without a heading, the routes are of several tables. */
+function refuseMixture(draft: DeviceDraft, routes: readonly Route[]): void {
+  const seen = new Set<string>();
+  for (const route of routes) {
+    const key = [
+      formatPrefix(route.prefix),
+      route.tos,
+      route.metric,
+      route.family === 6 ? fingerprint(route) : '',
+    ].join(' ');
+    if (seen.has(key) && route.origin !== undefined) {
+      draft.unparsed(
+        'routes of which table? give `ip route show table all`, or put `### ip route show table NAME` before each',
+        route.origin,
+      );
+      draft.unknown('routes of unknown tables', route.origin);
+      return;
+    }
+    seen.add(key);
+  }
 }
 
 /** The route as it is compared between two dumps: what decides about packets, without the state of its links. */
@@ -164,6 +187,7 @@ export const linuxIpRoute: Dialect = {
       const route = parseRoute(group, families[0]!, table === 'all' ? 'main' : table, draft);
       return route === undefined ? [] : [route];
     });
+    if (section.heading === undefined && table === 'main') refuseMixture(draft, routes);
     const id = table === 'all' ? table : draft.tableId(table, spanOfLine(at), false);
     const shown = new Set<Family>([...families, ...routes.map((route) => route.family)]);
     for (const family of shown) addRoutes(draft, family, id, routes, spanOfLine(at));

@@ -11,6 +11,9 @@ const RULE = /^(\d+):\s+(?:not\s+)?from\s/;
 
 function familyOf(section: Section): Family {
   if (section.heading !== undefined) return section.heading.command.includes(' -6 ') ? 6 : 4;
+  const listed = section.lines.map((line) => line.text.trim().replace(/\s+/g, ' ')).filter((text) => text !== '');
+  // What every router has for IPv6; IPv4 has table default besides.
+  if (listed.join('|') === '0: from all lookup local|32766: from all lookup main') return 6;
   return section.lines.some((line) => /\b(?:from|to)\s+[0-9a-f]*:[0-9a-f:]*/i.test(line.text)) ? 6 : 4;
 }
 

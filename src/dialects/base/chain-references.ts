@@ -59,7 +59,7 @@ function checkRule(draft: DeviceDraft, table: TableDraft, rule: Rule): Rule {
       message: `${name} is a chain and a target of iptables: which is meant is unknown`,
       where,
     });
-    return unknownTarget(rule, name);
+    return unknownTarget(rule, `${name} (chain or target)`);
   }
   const message = isBuiltIn(table.chains.get(target.chain))
     ? `the built-in chain ${target.chain} cannot be a target`

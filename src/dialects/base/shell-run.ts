@@ -333,21 +333,57 @@ export function runShell(draft: DeviceDraft, lines: readonly SourceLine[]): void
   const joined = joinContinuations(lines);
   if (!hasPrompts(joined.map((line) => line.text))) {
     for (const line of joined) run.runLine(line);
+    noteComments(draft, joined);
     return;
   }
+  const prose: SourceLine[] = [];
   for (const line of joined) {
     const { commands, taken } = promptedCommands(line);
-    // A prompt alone makes no command of a sentence; what looks like none at all is prose.
-    for (const command of commands)
-      if (isSetupCommand(command.text) || isScriptLine(command.text)) run.runLine(command);
+    for (const command of commands) {
+      if (isCommandBehindPrompt(line, command)) run.runLine(command);
+      else if (/\S/.test(command.text) && !/^\s*#/.test(command.text)) prose.push(line);
+    }
     for (const second of taken) {
-      const place = formatPlace({ path: second.path, line: second.line, column: second.column, text: '' });
       draft.notices.push(
-        `${place}: the second command of the line, behind " # ", was taken as well; a shell would ignore it`,
+        `${placeOf(second)}: the second command of the line, behind " # ", was taken as well; a shell would ignore it`,
       );
     }
   }
+  if (prose.length > 0) {
+    const count = prose.length === 1 ? 'a line' : `${prose.length} lines`;
+    draft.notices.push(
+      `${placeOf(prose[0]!)}: ${count} behind "# " that hold no command known here were taken as prose`,
+    );
+  }
 }
 
-/** Lines that a prompt may precede although they set nothing up: assignments, tests, other programs. */
-const isScriptLine = (text: string): boolean => !/^\s*#/.test(text) && /^\s*[A-Za-z_./$][\w./-]*(?:\s|=|$)/.test(text);
+/** Says where lines that look like commands behind a prompt are comments, because other commands have no prompt. */
+function noteComments(draft: DeviceDraft, lines: readonly SourceLine[]): void {
+  const comments = lines.filter(
+    (line) => /^\s*#\s/.test(line.text) && isSetupCommand(line.text.replace(/^\s*#\s+/, '')),
+  );
+  const [first] = comments;
+  if (first === undefined) return;
+  const count =
+    comments.length === 1 ? 'this line is a comment' : `${comments.length} lines like this one are comments`;
+  draft.notices.push(`${placeOf(first)}: ${count}, because other commands of the text stand without a prompt`);
+}
+
+const placeOf = ({ path, line, column }: SourceLine): string => formatPlace({ path, line, column, text: '' });
+
+/** Commands beyond set-up commands that reach into the path of packets, strict enough to be no sentence. */
+const OTHER_COMMAND = new RegExp(
+  '^(?:sudo\\s+)?(?:/\\S*/)?(?:(?:nft|tc|ipset|ebtables|arptables|brctl|ifconfig|firewall-cmd|ufw|netplan|ifup|ifdown|nmcli|vconfig|ethtool)\\s+\\S' +
+    '|ip6?tables\\S*-restore|route\\s+(?:add|del)\\s|(?:service|systemctl)\\s+\\S+\\s+\\S+\\s*$|bridge\\s+(?:vlan|link|fdb)\\s|sysctl\\s+-|set\\s+[-+]e|exit\\b' +
+    '|ip\\s+-|export\\s+\\w+=|\\w+=\\S|for\\s+\\w+\\s+in\\s|(?:if|while|until)\\s+[\\[!]|\\$)|>\\s*/proc/',
+);
+
+/**
+ * Whether what stands behind a prompt is a command. Behind `host# ` or `$ ` everything is; behind a bare `# ` a sentence may stand, as a
+ * heading or a comment, so there only what can be a command that matters.
+ */
+function isCommandBehindPrompt(line: SourceLine, command: SourceLine): boolean {
+  if (/^\s*#/.test(command.text) || command.text.trim() === '') return false;
+  if (!/^\s*#\s/.test(line.text)) return true;
+  return isSetupCommand(command.text) || OTHER_COMMAND.test(command.text.trim());
+}
