@@ -9,7 +9,7 @@ import { EntryUse, type Run } from './run.ts';
 export const Verdict = { accept: 0, drop: 1, unknown: 2 } as const;
 
 /** Beyond so many choices, unknown MARK rules make bits unknown instead of splitting worlds. */
-const SPLIT_LIMIT = 8;
+const SPLIT_LIMIT = 5;
 /** iptables allows fewer nested jumps than this. */
 const STACK_LIMIT = 1024;
 
