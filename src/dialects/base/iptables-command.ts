@@ -1,10 +1,18 @@
 import type { Match, Rule, Target } from '../../model/netfilter.ts';
 import type { Family } from '../../net/ip-address.ts';
-import { IpProtocol, parseIpProtocol } from '../../net/ip-protocol.ts';
 import type { Word } from '../../text/line-scanner.ts';
 import { parseMaskedAddress } from './iptables-address.ts';
 import { type OptionUse, RuleError, type RuleContext } from './iptables-extension.ts';
 import { MATCH_EXTENSIONS, type MatchExtension, UNMODELLED_MATCHES } from './iptables-matches.ts';
+import {
+  COMMAND_VERBS,
+  GENERIC_OPTIONS,
+  IMPLIED_MATCHES,
+  type IptablesVerb,
+  LONG_SYNONYMS,
+  parseProtocol,
+  SHORT_OPTIONS,
+} from './iptables-options.ts';
 import {
   PASS_THROUGH_TARGETS,
   TARGET_EXTENSIONS,
@@ -14,20 +22,6 @@ import {
 
 /** A rule without its place. */
 export type RuleBody = Omit<Rule, 'origin'>;
-
-export type IptablesVerb =
-  | 'append'
-  | 'delete'
-  | 'check'
-  | 'insert'
-  | 'replace'
-  | 'new-chain'
-  | 'delete-chain'
-  | 'rename-chain'
-  | 'policy'
-  | 'flush'
-  | 'zero'
-  | 'list';
 
 /** What one iptables command line asks for, rules expanded in the order of `-s a,b -d c,d` (sources outside). */
 export interface IptablesCommand {
@@ -58,122 +52,6 @@ export interface CommandContext {
   /** Table where `-t` is not said. */
   readonly table: string;
 }
-
-const COMMAND_VERBS: Readonly<Record<string, IptablesVerb>> = {
-  append: 'append',
-  delete: 'delete',
-  check: 'check',
-  insert: 'insert',
-  replace: 'replace',
-  'new-chain': 'new-chain',
-  new: 'new-chain',
-  'delete-chain': 'delete-chain',
-  'rename-chain': 'rename-chain',
-  policy: 'policy',
-  flush: 'flush',
-  zero: 'zero',
-  list: 'list',
-  'list-rules': 'list',
-};
-
-/** Long names of the options that every rule knows, with their short letters. Ref: iptables(8). */
-const SHORT: Readonly<Record<string, string>> = {
-  A: 'append',
-  D: 'delete',
-  C: 'check',
-  I: 'insert',
-  R: 'replace',
-  N: 'new-chain',
-  X: 'delete-chain',
-  E: 'rename-chain',
-  P: 'policy',
-  F: 'flush',
-  Z: 'zero',
-  L: 'list',
-  S: 'list-rules',
-  t: 'table',
-  p: 'protocol',
-  s: 'source',
-  d: 'destination',
-  i: 'in-interface',
-  o: 'out-interface',
-  f: 'fragments',
-  m: 'match',
-  j: 'jump',
-  g: 'goto',
-  c: 'set-counters',
-  w: 'wait',
-  W: 'wait-interval',
-  M: 'modprobe',
-  v: 'verbose',
-  n: 'numeric',
-  x: 'exact',
-  '4': 'ipv4',
-  '6': 'ipv6',
-};
-
-const LONG_SYNONYMS: Readonly<Record<string, string>> = {
-  src: 'source',
-  dst: 'destination',
-  proto: 'protocol',
-  fragment: 'fragments',
-  'line-numbers': 'numeric',
-  new: 'new-chain',
-};
-
-const GENERIC = new Set([...Object.values(SHORT), ...Object.keys(LONG_SYNONYMS)]);
-
-/** Protocols of `/etc/protocols` that the net layer does not name. */
-const MORE_PROTOCOLS: Readonly<Record<string, number>> = {
-  all: 0,
-  hopopt: 0,
-  ggp: 3,
-  ipencap: 4,
-  st: 5,
-  hmp: 20,
-  'xns-idp': 22,
-  rdp: 27,
-  'iso-tp4': 29,
-  'idpr-cmtp': 38,
-  'ipv6-route': 43,
-  'ipv6-frag': 44,
-  idrp: 45,
-  skip: 57,
-  'ipv6-nonxt': 59,
-  'ipv6-opts': 60,
-  rspf: 73,
-  vmtp: 81,
-  ospfigp: 89,
-  'ax.25': 93,
-  etherip: 97,
-  encap: 98,
-  ipcomp: 108,
-  isis: 124,
-  fc: 133,
-  mh: 135,
-  'mobility-header': 135,
-  'ipv6-mh': 135,
-  'mpls-in-ip': 137,
-  manet: 138,
-  hip: 139,
-  shim6: 140,
-  wesp: 141,
-  rohc: 142,
-};
-
-/** Match extension that `-p` brings along when one of its options is used. */
-const IMPLIED: ReadonlyMap<number, string> = new Map([
-  [IpProtocol.tcp, 'tcp'],
-  [IpProtocol.udp, 'udp'],
-  [IpProtocol.udplite, 'udp'],
-  [IpProtocol.icmp, 'icmp'],
-  [IpProtocol.icmpv6, 'icmp6'],
-  [IpProtocol.sctp, 'sctp'],
-  [IpProtocol.dccp, 'dccp'],
-  [IpProtocol.esp, 'esp'],
-  [IpProtocol.ah, 'ah'],
-  [135, 'mh'],
-]);
 
 /** An extension that the rule has loaded and the options that it was given. `extension` is absent where it is not modelled. */
 interface Loaded<E> {
@@ -252,7 +130,7 @@ class CommandReader {
       const word = this.words[index]!.text;
       const next = this.words[index + 1]?.text;
       if ((word === '-t' || word === '--table') && next !== undefined) this.table = next;
-      const verb = /^-[ADIR]$/.test(word) ? COMMAND_VERBS[SHORT[word[1]!]!] : undefined;
+      const verb = /^-[ADIR]$/.test(word) ? COMMAND_VERBS[SHORT_OPTIONS[word[1]!]!] : undefined;
       if (verb !== undefined && this.verb === undefined && next !== undefined) {
         this.verb = verb;
         this.chain = next;
@@ -282,7 +160,7 @@ class CommandReader {
     const name = equals < 0 ? written : written.slice(0, equals);
     const attached = equals < 0 ? undefined : written.slice(equals + 1);
     if (this.readExtensionOption(name, attached, false)) return;
-    if (GENERIC.has(name)) {
+    if (GENERIC_OPTIONS.has(name)) {
       this.readGeneric(LONG_SYNONYMS[name] ?? name, attached);
       return;
     }
@@ -294,14 +172,15 @@ class CommandReader {
     }
     // getopt takes an abbreviation that only one option begins with.
     if (this.readExtensionOption(name, attached, true)) return;
-    const long = [...GENERIC].filter((option) => option.startsWith(name));
+    if (this.loadImplied(name, true) && this.readExtensionOption(name, attached, true)) return;
+    const long = [...GENERIC_OPTIONS].filter((option) => option.startsWith(name));
     if (long.length === 1) this.readGeneric(LONG_SYNONYMS[long[0]!] ?? long[0]!, attached);
     else throw new RuleError(`--${name} is no option here`);
   }
 
   private readShort(letters: string): void {
     this.index++;
-    const name = SHORT[letters[0]!];
+    const name = SHORT_OPTIONS[letters[0]!];
     if (name === undefined) {
       const open = this.openUnmodelled();
       if (open === undefined) throw new RuleError(`-${letters} is no option`);
@@ -438,7 +317,7 @@ class CommandReader {
 
   private readProtocol(attached: string | undefined): void {
     const { text, negated } = this.takeInvertible('protocol', attached);
-    const number = parseIpProtocol(text) ?? MORE_PROTOCOLS[text.toLowerCase()];
+    const number = parseProtocol(text);
     if (number === undefined) throw new RuleError(`"${text}" is no protocol`);
     if (number === 0 && negated) throw new RuleError('"! -p all" would never match');
     this.protocol = number === 0 ? undefined : { number, negated };
@@ -451,12 +330,13 @@ class CommandReader {
   }
 
   /** Loads the extension of the protocol where the option is one of its, or where nothing else can take it. */
-  private loadImplied(option: string): boolean {
-    const name = this.protocol === undefined ? undefined : IMPLIED.get(this.protocol.number);
+  private loadImplied(option: string, abbreviated = false): boolean {
+    const name = this.protocol === undefined ? undefined : IMPLIED_MATCHES.get(this.protocol.number);
     if (name === undefined || this.matches.some((loaded) => loaded.name === name)) return false;
     const extension = MATCH_EXTENSIONS.get(name);
-    if (extension === undefined ? this.openUnmodelled() !== undefined : !Object.hasOwn(extension.options, option))
-      return false;
+    const declares = (options: object): boolean =>
+      abbreviated ? Object.keys(options).some((name) => name.startsWith(option)) : Object.hasOwn(options, option);
+    if (extension === undefined ? this.openUnmodelled() !== undefined : !declares(extension.options)) return false;
     this.loadMatch(name);
     return true;
   }
