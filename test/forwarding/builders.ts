@@ -483,7 +483,13 @@ export class Lab {
     const name = DISPOSITIONS[decisions.disposition[0]!]!;
     if (name === 'forwarded') {
       const words = decisions.nextHop;
-      const hop = formatWords(words[1] === 0 ? 4 : 6, words[0]!, words[1]!, words[2]!, words[3]!);
+      const hop = formatWords(
+        (words[1]! | words[2]! | words[3]!) === 0 ? 4 : 6,
+        words[0]!,
+        words[1]!,
+        words[2]!,
+        words[3]!,
+      );
       return `${forwarder.interfaceNames[decisions.egress[0]!]!} ${hop}`;
     }
     if (name === 'undetermined') return `undetermined: ${forwarder.unknowns[decisions.unknown[0]!]!.reason}`;
