@@ -5,6 +5,9 @@ import { type FrameReader, ReadResult } from './frame-reader.ts';
 /** Rows read between two deliveries, at least: ordering has a cost for each delivery. */
 const MIN_STEP = 4096;
 
+/** From so many slots in a row on, copying them as a block is worth a turn of its own. */
+const MIN_BLOCK = 256;
+
 /**
  * One file's frames, put in time order within a window. Rows are decoded into a slab; when it is full, the earliest of them are delivered
  * and `hold` of them stay back for what may still come. Capture tools write the interfaces in batches, so that frames of one file are out
@@ -19,8 +22,8 @@ export class TimeOrder {
   private readonly hold: number;
   private readonly slab: PacketBatch;
   /** Slots in use, `first` … `last`−1: those up to `ready` are in time order and can go. */
-  private order: Uint32Array;
-  private scratch: Uint32Array;
+  private readonly order: Uint32Array;
+  private readonly scratch: Uint32Array;
   private readonly runs: Uint32Array;
   private first = 0;
   private ready = 0;
@@ -35,6 +38,8 @@ export class TimeOrder {
   private readSeconds = Number.NEGATIVE_INFINITY;
   private readNanoseconds = 0;
   private outOfOrder = false;
+  /** Whether the free slots may not be in ascending order. */
+  private wasOutOfOrder = false;
   /** Time up to which frames were made ready. */
   private readySeconds = Number.NEGATIVE_INFINITY;
   private readyNanoseconds = 0;
@@ -82,26 +87,24 @@ export class TimeOrder {
    * frames of that very time stay.
    */
   take(batch: PacketBatch, row: number, seconds: number, nanoseconds: number, orEqual: boolean): number {
-    const room = Math.min(batch.capacity - row, this.ready - this.first);
-    let taken = 0;
-    while (taken < room) {
-      const slot = this.order[this.first]!;
-      let count = 0;
-      // A run of ascending slots.
-      while (
-        taken + count < room &&
-        this.order[this.first + count] === slot + count &&
-        this.isBefore(slot + count, seconds, nanoseconds, orEqual)
-      ) {
-        count++;
-      }
-      if (count === 0) break;
-      batch.copyRows(this.slab, slot, row + taken, count);
-      this.release(slot, count);
-      this.first += count;
-      taken += count;
+    const { order, first } = this;
+    const room = Math.min(batch.capacity - row, this.ready - first);
+    let count = 0;
+    let ascending = 0;
+    while (count < room && this.isBefore(order[first + count]!, seconds, nanoseconds, orEqual)) {
+      if (ascending === count && order[first + count] === order[first]! + count) ascending++;
+      count++;
     }
-    return taken;
+    // Slots that follow one another go as a block; what comes behind them goes with the next turn.
+    const isBlock = ascending === count || ascending >= MIN_BLOCK;
+    if (isBlock) {
+      count = ascending;
+      batch.copyRows(this.slab, order[first]!, row, count);
+    } else {
+      batch.gatherRows(this.slab, order, first, row, count);
+    }
+    this.release(count, isBlock);
+    return count;
   }
 
   private isBefore(slot: number, seconds: number, nanoseconds: number, orEqual: boolean): boolean {
@@ -111,15 +114,19 @@ export class TimeOrder {
     return ownNanoseconds < nanoseconds || (orEqual && ownNanoseconds === nanoseconds);
   }
 
-  private release(slot: number, count: number): void {
-    this.slab.clearRows(slot, slot + count);
-    const capacity = this.free.length;
+  /** Gives the slots of the first `count` frames back, clear. */
+  private release(count: number, isBlock: boolean): void {
+    const { order, first, slab, free } = this;
+    if (isBlock) slab.clearRows(order[first]!, order[first]! + count);
+    else for (let index = 0; index < count; index++) slab.clearRow(order[first + index]!);
+    const capacity = free.length;
     let at = (this.freeFirst + this.freeCount) % capacity;
     for (let index = 0; index < count; index++) {
-      this.free[at] = slot + index;
+      free[at] = order[first + index]!;
       at = at + 1 === capacity ? 0 : at + 1;
     }
     this.freeCount += count;
+    this.first += count;
   }
 
   /** Fills the slab and makes its earliest frames ready. */
@@ -128,6 +135,8 @@ export class TimeOrder {
     this.last -= this.first;
     this.first = 0;
     this.ready = 0;
+    const held = this.last;
+    if (this.wasOutOfOrder) this.sortFree();
     while (!this.ended && this.freeCount > 0) {
       const result = this.readRows();
       if (result === ReadResult.end) this.ended = true;
@@ -138,11 +147,11 @@ export class TimeOrder {
       }
     }
     if (this.outOfOrder) {
-      this.sort();
       this.outOfOrder = false;
-      const latest = this.order[this.last - 1]!;
-      this.readSeconds = this.slab.seconds[latest]!;
-      this.readNanoseconds = this.slab.nanoseconds[latest]!;
+      this.wasOutOfOrder = true;
+      this.sort(held);
+      this.readSeconds = this.secondsAt(this.last - 1);
+      this.readNanoseconds = this.nanosecondsAt(this.last - 1);
     }
     this.ready = this.ended ? this.last : Math.max(0, this.last - this.hold);
     this.countLate();
@@ -175,6 +184,20 @@ export class TimeOrder {
     return result;
   }
 
+  /**
+   * Puts the free slots into ascending order. Slots of frames that were delivered out of their order come back out of order, and from then on
+   * frames that follow one another would lie ever further apart in memory.
+   */
+  private sortFree(): void {
+    const { free, scratch } = this;
+    scratch.fill(0);
+    for (let at = 0; at < this.last; at++) scratch[this.order[at]!] = 1;
+    let count = 0;
+    for (let slot = 0; slot < free.length; slot++) if (scratch[slot] === 0) free[count++] = slot;
+    this.freeFirst = 0;
+    this.wasOutOfOrder = false;
+  }
+
   private clearFresh(): void {
     const end = Math.min(this.fresh + MIN_STEP, this.slab.capacity);
     this.slab.clearRows(this.fresh, end);
@@ -197,34 +220,43 @@ export class TimeOrder {
     this.readyNanoseconds = this.slab.nanoseconds[latest]!;
   }
 
-  /** Stable merge sort of the slots in use over the runs that are in order already: few, where interfaces were written in batches. */
-  private sort(): void {
-    let runCount = this.findRuns();
+  /**
+   * Stable merge sort of the slots in use over the runs that are in order already: few, where interfaces were written in batches. The frames
+   * held back are in order, and only the late end of them lies among the new ones.
+   */
+  private sort(held: number): void {
     const { runs } = this;
+    let from = this.order;
+    let to = this.scratch;
+    let runCount = this.findRuns(held);
     while (runCount > 1) {
       let merged = 0;
       for (let run = 0; run < runCount; run += 2) {
         const start = runs[run]!;
         const middle = runs[run + 1]!;
-        const end = run + 1 < runCount ? runs[run + 2]! : middle;
-        this.merge(start, middle, end);
+        this.merge(from, to, start, middle, run + 1 < runCount ? runs[run + 2]! : middle);
         runs[merged++] = start;
       }
       runs[merged] = this.last;
       runCount = merged;
-      const sorted = this.scratch;
-      this.scratch = this.order;
-      this.order = sorted;
+      [from, to] = [to, from];
     }
+    if (from !== this.order) this.order.set(from.subarray(held, this.last), held);
+    const earliest = this.order[held]!;
+    let start = held;
+    while (start > 0 && this.isBefore(earliest, this.secondsAt(start - 1), this.nanosecondsAt(start - 1), false))
+      start--;
+    if (start === held) return;
+    this.merge(this.order, this.scratch, start, held, this.last);
+    this.order.set(this.scratch.subarray(start, this.last), start);
   }
 
   /** Writes where the ascending runs start, with the end behind the last, and returns how many there are. */
-  private findRuns(): number {
-    const { order, runs, slab } = this;
+  private findRuns(first: number): number {
+    const { order, runs } = this;
     let count = 0;
-    for (let at = 0; at < this.last; at++) {
-      const slot = order[at]!;
-      if (at === 0 || this.isBefore(slot, slab.seconds[order[at - 1]!]!, slab.nanoseconds[order[at - 1]!]!, false)) {
+    for (let at = first; at < this.last; at++) {
+      if (at === first || this.isBefore(order[at]!, this.secondsAt(at - 1), this.nanosecondsAt(at - 1), false)) {
         runs[count++] = at;
       }
     }
@@ -232,16 +264,24 @@ export class TimeOrder {
     return count;
   }
 
-  private merge(start: number, middle: number, end: number): void {
-    const { order, scratch, slab } = this;
+  private secondsAt(place: number): number {
+    return this.slab.seconds[this.order[place]!]!;
+  }
+
+  private nanosecondsAt(place: number): number {
+    return this.slab.nanoseconds[this.order[place]!]!;
+  }
+
+  private merge(from: Uint32Array, to: Uint32Array, start: number, middle: number, end: number): void {
+    const { slab } = this;
     let left = start;
     let right = middle;
     for (let at = start; at < end; at++) {
-      const leftSlot = order[left]!;
+      const leftSlot = from[left]!;
       const takeLeft =
         right >= end ||
-        (left < middle && !this.isBefore(order[right]!, slab.seconds[leftSlot]!, slab.nanoseconds[leftSlot]!, false));
-      scratch[at] = takeLeft ? leftSlot : order[right]!;
+        (left < middle && !this.isBefore(from[right]!, slab.seconds[leftSlot]!, slab.nanoseconds[leftSlot]!, false));
+      to[at] = takeLeft ? leftSlot : from[right]!;
       if (takeLeft) left++;
       else right++;
     }

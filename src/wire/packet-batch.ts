@@ -1,4 +1,6 @@
-/** From so many rows on, copying and clearing go column by column, below row by row: each is the cheaper one there. */
+import { ColumnSet } from './column-set.ts';
+
+/** From so many rows on, clearing goes column by column, below row by row: each is the cheaper one there. */
 const BLOCK_ROWS = 96;
 
 /** Bits of {@link PacketBatch.status}. */
@@ -43,6 +45,7 @@ export const LinkDestination = { unknown: 0, host: 1, broadcast: 2, multicast: 3
  */
 export class PacketBatch {
   readonly capacity: number;
+  private readonly columns: ColumnSet;
   length = 0;
 
   /** Index of the capture file, in command line order. */
@@ -130,54 +133,56 @@ export class PacketBatch {
 
   constructor(capacity: number) {
     this.capacity = capacity;
-    this.file = new Uint16Array(capacity);
-    this.frameNumber = new Uint32Array(capacity);
-    this.captureInterface = new Uint32Array(capacity);
-    this.seconds = new Float64Array(capacity);
-    this.nanoseconds = new Uint32Array(capacity);
-    this.capturedLength = new Uint32Array(capacity);
-    this.originalLength = new Uint32Array(capacity);
-    this.direction = new Uint8Array(capacity);
-    this.linkDestination = new Uint8Array(capacity);
-    this.sourceMac = new Float64Array(capacity);
-    this.destinationMac = new Float64Array(capacity);
-    this.vlan = new Int16Array(capacity);
-    this.innerVlan = new Int16Array(capacity);
-    this.etherType = new Uint16Array(capacity);
-    this.status = new Uint16Array(capacity);
-    this.family = new Uint8Array(capacity);
-    this.protocol = new Uint8Array(capacity);
-    this.ttl = new Uint8Array(capacity);
-    this.tos = new Uint8Array(capacity);
-    this.identification = new Uint32Array(capacity);
-    this.fragmentOffset = new Uint16Array(capacity);
-    this.networkLength = new Uint32Array(capacity);
-    this.source = new Uint32Array(4 * capacity);
-    this.destination = new Uint32Array(4 * capacity);
-    this.sourcePort = new Uint16Array(capacity);
-    this.destinationPort = new Uint16Array(capacity);
-    this.tcpFlags = new Uint8Array(capacity);
-    this.tcpSequence = new Uint32Array(capacity);
-    this.tcpAcknowledgement = new Uint32Array(capacity);
-    this.tcpWindow = new Uint16Array(capacity);
-    this.tcpWindowScale = new Int8Array(capacity);
-    this.tcpSackPermitted = new Uint8Array(capacity);
-    this.tcpSackRightEdge = new Uint32Array(capacity);
-    this.payloadLength = new Uint32Array(capacity);
-    this.transportChecksum = new Uint16Array(capacity);
-    this.icmpType = new Uint8Array(capacity);
-    this.icmpCode = new Uint8Array(capacity);
-    this.icmpIdentifier = new Uint16Array(capacity);
-    this.icmpSequence = new Uint16Array(capacity);
-    this.icmpGateway = new Uint32Array(capacity);
-    this.quotedProtocol = new Uint8Array(capacity);
-    this.quotedSource = new Uint32Array(4 * capacity);
-    this.quotedDestination = new Uint32Array(4 * capacity);
-    this.quotedSourcePort = new Uint16Array(capacity);
-    this.quotedDestinationPort = new Uint16Array(capacity);
-    this.quotedIcmpType = new Uint8Array(capacity);
-    this.arpOperation = new Uint16Array(capacity);
-    this.arpSenderMac = new Float64Array(capacity);
+    const columns = new ColumnSet(capacity);
+    this.columns = columns;
+    this.file = columns.uint16(undefined);
+    this.frameNumber = columns.uint32(undefined);
+    this.captureInterface = columns.uint32(undefined);
+    this.seconds = columns.float64(undefined);
+    this.nanoseconds = columns.uint32(undefined);
+    this.capturedLength = columns.uint32(undefined);
+    this.originalLength = columns.uint32(undefined);
+    this.direction = columns.uint8(0);
+    this.linkDestination = columns.uint8(0);
+    this.sourceMac = columns.float64(-1);
+    this.destinationMac = columns.float64(-1);
+    this.vlan = columns.int16(-1);
+    this.innerVlan = columns.int16(-1);
+    this.etherType = columns.uint16(0);
+    this.status = columns.uint16(0);
+    this.family = columns.uint8(0);
+    this.protocol = columns.uint8(0);
+    this.ttl = columns.uint8(0);
+    this.tos = columns.uint8(0);
+    this.identification = columns.uint32(0);
+    this.fragmentOffset = columns.uint16(0);
+    this.networkLength = columns.uint32(0);
+    this.source = columns.address(0);
+    this.destination = columns.address(0);
+    this.sourcePort = columns.uint16(0);
+    this.destinationPort = columns.uint16(0);
+    this.tcpFlags = columns.uint8(0);
+    this.tcpSequence = columns.uint32(0);
+    this.tcpAcknowledgement = columns.uint32(0);
+    this.tcpWindow = columns.uint16(0);
+    this.tcpWindowScale = columns.int8(-1);
+    this.tcpSackPermitted = columns.uint8(0);
+    this.tcpSackRightEdge = columns.uint32(0);
+    this.payloadLength = columns.uint32(0);
+    this.transportChecksum = columns.uint16(0);
+    this.icmpType = columns.uint8(0);
+    this.icmpCode = columns.uint8(0);
+    this.icmpIdentifier = columns.uint16(0);
+    this.icmpSequence = columns.uint16(0);
+    this.icmpGateway = columns.uint32(0);
+    this.quotedProtocol = columns.uint8(0);
+    this.quotedSource = columns.address(0);
+    this.quotedDestination = columns.address(0);
+    this.quotedSourcePort = columns.uint16(0);
+    this.quotedDestinationPort = columns.uint16(0);
+    this.quotedIcmpType = columns.uint8(0);
+    this.arpOperation = columns.uint16(0);
+    this.arpSenderMac = columns.float64(-1);
   }
 
   /** Sets every decoded column of a row to "not there"; the provenance columns are left alone. */
@@ -239,162 +244,17 @@ export class PacketBatch {
 
   /** {@link clearRow} for the rows from `first` up to but not including `end`. */
   clearRows(first: number, end: number): void {
-    if (end - first < BLOCK_ROWS) {
-      for (let row = first; row < end; row++) this.clearRow(row);
-      return;
-    }
-    this.direction.fill(0, first, end);
-    this.linkDestination.fill(0, first, end);
-    this.sourceMac.fill(-1, first, end);
-    this.destinationMac.fill(-1, first, end);
-    this.vlan.fill(-1, first, end);
-    this.innerVlan.fill(-1, first, end);
-    this.etherType.fill(0, first, end);
-    this.status.fill(0, first, end);
-    this.family.fill(0, first, end);
-    this.protocol.fill(0, first, end);
-    this.ttl.fill(0, first, end);
-    this.tos.fill(0, first, end);
-    this.identification.fill(0, first, end);
-    this.fragmentOffset.fill(0, first, end);
-    this.networkLength.fill(0, first, end);
-    this.source.fill(0, 4 * first, 4 * end);
-    this.destination.fill(0, 4 * first, 4 * end);
-    this.sourcePort.fill(0, first, end);
-    this.destinationPort.fill(0, first, end);
-    this.tcpFlags.fill(0, first, end);
-    this.tcpSequence.fill(0, first, end);
-    this.tcpAcknowledgement.fill(0, first, end);
-    this.tcpWindow.fill(0, first, end);
-    this.tcpWindowScale.fill(-1, first, end);
-    this.tcpSackPermitted.fill(0, first, end);
-    this.tcpSackRightEdge.fill(0, first, end);
-    this.payloadLength.fill(0, first, end);
-    this.transportChecksum.fill(0, first, end);
-    this.icmpType.fill(0, first, end);
-    this.icmpCode.fill(0, first, end);
-    this.icmpIdentifier.fill(0, first, end);
-    this.icmpSequence.fill(0, first, end);
-    this.icmpGateway.fill(0, first, end);
-    this.quotedProtocol.fill(0, first, end);
-    this.quotedSource.fill(0, 4 * first, 4 * end);
-    this.quotedDestination.fill(0, 4 * first, 4 * end);
-    this.quotedSourcePort.fill(0, first, end);
-    this.quotedDestinationPort.fill(0, first, end);
-    this.quotedIcmpType.fill(0, first, end);
-    this.arpOperation.fill(0, first, end);
-    this.arpSenderMac.fill(-1, first, end);
+    if (end - first >= BLOCK_ROWS) this.columns.clear(first, end);
+    else for (let row = first; row < end; row++) this.clearRow(row);
   }
 
   /** Copies `count` rows of another batch, all columns, from its row `sourceRow` on, to this one's rows from `row` on. */
   copyRows(from: PacketBatch, sourceRow: number, row: number, count: number): void {
-    if (count < BLOCK_ROWS) {
-      for (let index = 0; index < count; index++) this.copyRow(from, sourceRow + index, row + index);
-      return;
-    }
-    const sourceEnd = sourceRow + count;
-    this.file.set(from.file.subarray(sourceRow, sourceEnd), row);
-    this.frameNumber.set(from.frameNumber.subarray(sourceRow, sourceEnd), row);
-    this.captureInterface.set(from.captureInterface.subarray(sourceRow, sourceEnd), row);
-    this.seconds.set(from.seconds.subarray(sourceRow, sourceEnd), row);
-    this.nanoseconds.set(from.nanoseconds.subarray(sourceRow, sourceEnd), row);
-    this.capturedLength.set(from.capturedLength.subarray(sourceRow, sourceEnd), row);
-    this.originalLength.set(from.originalLength.subarray(sourceRow, sourceEnd), row);
-    this.direction.set(from.direction.subarray(sourceRow, sourceEnd), row);
-    this.linkDestination.set(from.linkDestination.subarray(sourceRow, sourceEnd), row);
-    this.sourceMac.set(from.sourceMac.subarray(sourceRow, sourceEnd), row);
-    this.destinationMac.set(from.destinationMac.subarray(sourceRow, sourceEnd), row);
-    this.vlan.set(from.vlan.subarray(sourceRow, sourceEnd), row);
-    this.innerVlan.set(from.innerVlan.subarray(sourceRow, sourceEnd), row);
-    this.etherType.set(from.etherType.subarray(sourceRow, sourceEnd), row);
-    this.status.set(from.status.subarray(sourceRow, sourceEnd), row);
-    this.family.set(from.family.subarray(sourceRow, sourceEnd), row);
-    this.protocol.set(from.protocol.subarray(sourceRow, sourceEnd), row);
-    this.ttl.set(from.ttl.subarray(sourceRow, sourceEnd), row);
-    this.tos.set(from.tos.subarray(sourceRow, sourceEnd), row);
-    this.identification.set(from.identification.subarray(sourceRow, sourceEnd), row);
-    this.fragmentOffset.set(from.fragmentOffset.subarray(sourceRow, sourceEnd), row);
-    this.networkLength.set(from.networkLength.subarray(sourceRow, sourceEnd), row);
-    this.source.set(from.source.subarray(4 * sourceRow, 4 * sourceEnd), 4 * row);
-    this.destination.set(from.destination.subarray(4 * sourceRow, 4 * sourceEnd), 4 * row);
-    this.sourcePort.set(from.sourcePort.subarray(sourceRow, sourceEnd), row);
-    this.destinationPort.set(from.destinationPort.subarray(sourceRow, sourceEnd), row);
-    this.tcpFlags.set(from.tcpFlags.subarray(sourceRow, sourceEnd), row);
-    this.tcpSequence.set(from.tcpSequence.subarray(sourceRow, sourceEnd), row);
-    this.tcpAcknowledgement.set(from.tcpAcknowledgement.subarray(sourceRow, sourceEnd), row);
-    this.tcpWindow.set(from.tcpWindow.subarray(sourceRow, sourceEnd), row);
-    this.tcpWindowScale.set(from.tcpWindowScale.subarray(sourceRow, sourceEnd), row);
-    this.tcpSackPermitted.set(from.tcpSackPermitted.subarray(sourceRow, sourceEnd), row);
-    this.tcpSackRightEdge.set(from.tcpSackRightEdge.subarray(sourceRow, sourceEnd), row);
-    this.payloadLength.set(from.payloadLength.subarray(sourceRow, sourceEnd), row);
-    this.transportChecksum.set(from.transportChecksum.subarray(sourceRow, sourceEnd), row);
-    this.icmpType.set(from.icmpType.subarray(sourceRow, sourceEnd), row);
-    this.icmpCode.set(from.icmpCode.subarray(sourceRow, sourceEnd), row);
-    this.icmpIdentifier.set(from.icmpIdentifier.subarray(sourceRow, sourceEnd), row);
-    this.icmpSequence.set(from.icmpSequence.subarray(sourceRow, sourceEnd), row);
-    this.icmpGateway.set(from.icmpGateway.subarray(sourceRow, sourceEnd), row);
-    this.quotedProtocol.set(from.quotedProtocol.subarray(sourceRow, sourceEnd), row);
-    this.quotedSource.set(from.quotedSource.subarray(4 * sourceRow, 4 * sourceEnd), 4 * row);
-    this.quotedDestination.set(from.quotedDestination.subarray(4 * sourceRow, 4 * sourceEnd), 4 * row);
-    this.quotedSourcePort.set(from.quotedSourcePort.subarray(sourceRow, sourceEnd), row);
-    this.quotedDestinationPort.set(from.quotedDestinationPort.subarray(sourceRow, sourceEnd), row);
-    this.quotedIcmpType.set(from.quotedIcmpType.subarray(sourceRow, sourceEnd), row);
-    this.arpOperation.set(from.arpOperation.subarray(sourceRow, sourceEnd), row);
-    this.arpSenderMac.set(from.arpSenderMac.subarray(sourceRow, sourceEnd), row);
+    this.columns.copy(from.columns, sourceRow, row, count);
   }
 
-  private copyRow(from: PacketBatch, sourceRow: number, row: number): void {
-    this.file[row] = from.file[sourceRow]!;
-    this.frameNumber[row] = from.frameNumber[sourceRow]!;
-    this.captureInterface[row] = from.captureInterface[sourceRow]!;
-    this.seconds[row] = from.seconds[sourceRow]!;
-    this.nanoseconds[row] = from.nanoseconds[sourceRow]!;
-    this.capturedLength[row] = from.capturedLength[sourceRow]!;
-    this.originalLength[row] = from.originalLength[sourceRow]!;
-    this.direction[row] = from.direction[sourceRow]!;
-    this.linkDestination[row] = from.linkDestination[sourceRow]!;
-    this.sourceMac[row] = from.sourceMac[sourceRow]!;
-    this.destinationMac[row] = from.destinationMac[sourceRow]!;
-    this.vlan[row] = from.vlan[sourceRow]!;
-    this.innerVlan[row] = from.innerVlan[sourceRow]!;
-    this.etherType[row] = from.etherType[sourceRow]!;
-    this.status[row] = from.status[sourceRow]!;
-    this.family[row] = from.family[sourceRow]!;
-    this.protocol[row] = from.protocol[sourceRow]!;
-    this.ttl[row] = from.ttl[sourceRow]!;
-    this.tos[row] = from.tos[sourceRow]!;
-    this.identification[row] = from.identification[sourceRow]!;
-    this.fragmentOffset[row] = from.fragmentOffset[sourceRow]!;
-    this.networkLength[row] = from.networkLength[sourceRow]!;
-    this.sourcePort[row] = from.sourcePort[sourceRow]!;
-    this.destinationPort[row] = from.destinationPort[sourceRow]!;
-    this.tcpFlags[row] = from.tcpFlags[sourceRow]!;
-    this.tcpSequence[row] = from.tcpSequence[sourceRow]!;
-    this.tcpAcknowledgement[row] = from.tcpAcknowledgement[sourceRow]!;
-    this.tcpWindow[row] = from.tcpWindow[sourceRow]!;
-    this.tcpWindowScale[row] = from.tcpWindowScale[sourceRow]!;
-    this.tcpSackPermitted[row] = from.tcpSackPermitted[sourceRow]!;
-    this.tcpSackRightEdge[row] = from.tcpSackRightEdge[sourceRow]!;
-    this.payloadLength[row] = from.payloadLength[sourceRow]!;
-    this.transportChecksum[row] = from.transportChecksum[sourceRow]!;
-    this.icmpType[row] = from.icmpType[sourceRow]!;
-    this.icmpCode[row] = from.icmpCode[sourceRow]!;
-    this.icmpIdentifier[row] = from.icmpIdentifier[sourceRow]!;
-    this.icmpSequence[row] = from.icmpSequence[sourceRow]!;
-    this.icmpGateway[row] = from.icmpGateway[sourceRow]!;
-    this.quotedProtocol[row] = from.quotedProtocol[sourceRow]!;
-    this.quotedSourcePort[row] = from.quotedSourcePort[sourceRow]!;
-    this.quotedDestinationPort[row] = from.quotedDestinationPort[sourceRow]!;
-    this.quotedIcmpType[row] = from.quotedIcmpType[sourceRow]!;
-    this.arpOperation[row] = from.arpOperation[sourceRow]!;
-    this.arpSenderMac[row] = from.arpSenderMac[sourceRow]!;
-    for (let word = 0; word < 4; word++) {
-      const at = 4 * row + word;
-      const sourceAt = 4 * sourceRow + word;
-      this.source[at] = from.source[sourceAt]!;
-      this.destination[at] = from.destination[sourceAt]!;
-      this.quotedSource[at] = from.quotedSource[sourceAt]!;
-      this.quotedDestination[at] = from.quotedDestination[sourceAt]!;
-    }
+  /** Copies the `count` rows of another batch that `rows` lists from its place `first` on, all columns, to this one's rows from `row` on. */
+  gatherRows(from: PacketBatch, rows: Uint32Array, first: number, row: number, count: number): void {
+    this.columns.gather(from.columns, rows, first, count, row);
   }
 }

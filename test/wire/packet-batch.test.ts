@@ -27,7 +27,7 @@ describe('PacketBatch', () => {
     }
   });
 
-  // Few rows are copied and cleared one by one, many column by column.
+  // Few rows are cleared one by one, many column by column.
   it.each([1, 2, 95, 96, 300])('copies %i rows, every column, and nothing beside them', (count) => {
     const from = filledBatch(400);
     const to = new PacketBatch(350);
@@ -36,6 +36,18 @@ describe('PacketBatch', () => {
     for (let row = 0; row < 350; row++) {
       const isCopied = row >= 20 && row < 20 + count;
       expect(rowOf(to, row), `row ${row}`).toEqual(isCopied ? rowOf(from, row + 30) : empty);
+    }
+  });
+
+  it.each([0, 1, 2, 7, 300])('gathers %i rows in any order, every column, and nothing beside them', (count) => {
+    const from = filledBatch(400);
+    const to = new PacketBatch(350);
+    const rows = Uint32Array.from({ length: 320 }, (_, index) => (index * 37 + 5) % 400);
+    to.gatherRows(from, rows, 11, 20, count);
+    const empty = rowOf(new PacketBatch(1), 0);
+    for (let row = 0; row < 350; row++) {
+      const isCopied = row >= 20 && row < 20 + count;
+      expect(rowOf(to, row), `row ${row}`).toEqual(isCopied ? rowOf(from, rows[11 + row - 20]!) : empty);
     }
   });
 
