@@ -197,8 +197,10 @@ function judgeReset(run: Run, w: Int32Array, direction: number, oldState: number
     if (followsOwnData) return RESET_CHECK_WINDOW;
     kept = true;
   }
+  // An ignored SYN counts only where the other side sent it: measured on 6.18, which older sources do not show.
+  const fromPeer = w[BASE + Entry.lastDirection] !== direction;
   const answersIgnored =
-    ((flags & EntryFlag.seenReply) !== 0 && lastKind === SegmentKind.syn) ||
+    ((flags & EntryFlag.seenReply) !== 0 && lastKind === SegmentKind.syn && fromPeer) ||
     ((flags & EntryFlag.assured) === 0 && lastKind === SegmentKind.ack);
   if (answersIgnored && run.acknowledgement === w[BASE + Entry.lastEnd]) {
     return kept ? RESET_STATE_KEPT_IN_WINDOW : RESET_IN_WINDOW;
