@@ -51,7 +51,8 @@ export async function runVerification(
       options.onBytes?.(read, total);
     };
     const run = await replay(captures, router, resolved, { ...options, onProgress });
-    const assessment = assess(run, router, resolved, options.whatIf);
+    const lossy = captures.files().some((file) => file.dropped > 0);
+    const assessment = assess(run, router, resolved, options.whatIf, lossy);
     const { connections } = assessment;
     const intent: Intent = {
       ...resolved.intent,
@@ -87,6 +88,7 @@ export async function runVerification(
       diagnosis,
       spsSideCaptured:
         run.senders.spsInterfaces.some((position) => run.vantage.wasCaptured(position)) || run.sawAnyInterface,
+      lossy,
       everythingObserved: connections.every(isObserved),
       fragmentsMayBeMonitored: run.fragments.count > 0,
       interfaceName,

@@ -45,6 +45,7 @@ export function addVerify(program: Command): void {
         'observed: a verdict that rests on synthesized packets alone is inconclusive',
       ).choices(['observed']),
     )
+    .addOption(new Option('--vantage <where>', 'where the capture was taken').choices(['router']))
     .addOption(
       new Option('--format <format>', 'format of the report')
         .choices(FORMATS.map((format) => format.name))

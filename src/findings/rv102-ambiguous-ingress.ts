@@ -16,19 +16,30 @@ export const ambiguousIngress: Finding = {
     references: ['tcpdump.org: LINKTYPE_LINUX_SLL2'],
   },
   detect: (run) => {
-    const { ambiguous } = run.replay;
+    const { ambiguous, foreign } = run.replay;
     const found = fromProblems(run, 'RV102');
-    if (ambiguous.count === 0 || ambiguous.first === undefined) return found;
-    return [
-      ...found,
-      detected({
-        message: `${ambiguous.count} frames of monitored services entered or left by an interface that cannot be told`,
-        key: 'RV102:frames',
-        count: ambiguous.count,
-        where: run.placeOf(ambiguous.first, -1),
-        undetermines: 'run',
-        fix: [],
-      }),
-    ];
+    if (ambiguous.first !== undefined) {
+      found.push(
+        detected({
+          message: `${ambiguous.count} frames of monitored services entered or left by an interface that cannot be told`,
+          key: 'RV102:frames',
+          count: ambiguous.count,
+          where: run.placeOf(ambiguous.first, -1),
+          undetermines: 'run',
+        }),
+      );
+    }
+    if (foreign.first !== undefined) {
+      found.push(
+        detected({
+          message: `${foreign.count} frames of monitored services are between MAC addresses of which none is the router's: whether they passed it cannot be told`,
+          key: 'RV102:foreign',
+          count: foreign.count,
+          where: run.placeOf(foreign.first, -1),
+          undetermines: 'run',
+        }),
+      );
+    }
+    return found;
   },
 };

@@ -30,8 +30,9 @@ export const markWithoutPolicyRule: Finding = {
     if (selected) return undefined;
     const fix = firstThatHelps(router.remedies.selectMark(fwmark));
     if (fix === undefined) return undefined;
+    // A step's mark is the one before the rule, so the rule that set the mark is told by its effect.
     const set = probe.walk.steps.findLast(
-      (step) => step.kind === 'rule' && step.outcome === 'matched' && step.fwmark === fwmark,
+      (step) => step.kind === 'rule' && step.outcome === 'matched' && /^(?:CONN)?MARK /.test(step.effect),
     );
     const origin = set?.kind === 'rule' ? set.origin : undefined;
     const decided = lastStep(probe.walk, 'policy-rule');

@@ -1,5 +1,4 @@
 import { DecisionFlag, Disposition } from '../forwarding/decision.ts';
-import { lastStep } from '../verification/failures.ts';
 import { type Finding, fromFailures, packetWords, whereOf } from './finding.ts';
 
 /** RV503. */
@@ -26,8 +25,13 @@ export const droppedByRule: Finding = {
   diagnose: (failing) => {
     const { probe, flow } = failing;
     if (probe.key.disposition !== Disposition.droppedByRule) return undefined;
-    const step = lastStep(probe.walk, 'chain-policy') ?? lastStep(probe.walk, 'rule');
-    if (step?.hook !== 'FORWARD' || step.table !== 'filter') return undefined;
+    // Chains that were passed before have their policies in the walk, too: the last statement is the one that dropped.
+    const step = probe.walk.steps.findLast(
+      (candidate) =>
+        candidate.kind === 'chain-policy' || (candidate.kind === 'rule' && candidate.outcome === 'matched'),
+    );
+    if (step === undefined || !('hook' in step) || step.hook !== 'FORWARD') return undefined;
+    if (!('table' in step) || step.table !== 'filter') return undefined;
     const fix = failing.firstThatHelps(failing.router.remedies.permit(flow));
     if (fix === undefined) return undefined;
     return {

@@ -24,6 +24,8 @@ export const serverLegMissing: Finding = {
       (item) =>
         item.leg === 'client' &&
         !item.hasServerLeg &&
+        // What began before the capture had its server leg opened then.
+        (item.connection.seen & Seen.synToServer) !== 0 &&
         (item.connection.seen & Seen.establishedByClient) !== 0 &&
         item.ways.some((way) => !way.path.toServer && way.fromSps === true && way.path.kind !== 1) &&
         item.ways.every((way) => way.category === 'viaSps'),

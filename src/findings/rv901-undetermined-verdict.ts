@@ -1,3 +1,5 @@
+import { Disposition } from '../forwarding/decision.ts';
+import type { JudgedConnection } from '../verification/judged.ts';
 import type { Failure } from '../verification/failures.ts';
 import type { Verification } from '../verification/verification.ts';
 import { type Detected, detected, type Finding, fromFailures, packetWords } from './finding.ts';
@@ -22,6 +24,7 @@ export const undeterminedVerdict: Finding = {
       undetermines: 'connections' as const,
     })),
     ...legs(run),
+    ...unseen(run),
     ...wholeRun(run),
   ],
 };
@@ -50,6 +53,63 @@ function legs(run: Verification): Detected[] {
   );
 }
 
+/**
+ * Packets that by the configuration leave by an interface that was captured, and of which no copy is there: the router does something
+ * else, or the copies were lost. Where SPS does not answer ARP, RV511 says why.
+ */
+function unseen(run: Verification): Detected[] {
+  if (run.mode === 'what-if') return [];
+  const missing = new Map<string, { connections: number[]; packets: number; egress: number; item: JudgedConnection }>();
+  const idle: number[] = [];
+  for (const item of run.connections) {
+    if (item.ways.length === 0 && item.probes.toServer + item.probes.toClient === 0) idle.push(item.connection.id);
+    for (const toServer of [true, false]) {
+      const ways = item.ways.filter(
+        (way) =>
+          way.path.toServer === toServer && !way.path.synthetic && way.path.disposition === Disposition.forwarded,
+      );
+      const egress = ways[0]?.path.egress ?? -1;
+      const packets = ways.reduce((sum, way) => sum + way.count.packets, 0);
+      if (packets === 0 || ways.some((way) => way.count.observed.length > 0)) continue;
+      if (!run.replay.sawEgress || !run.replay.vantage.wasCaptured(egress) || run.replay.unansweredArp > 0 || run.lossy)
+        continue;
+      const last = Math.max(...ways.map((way) => way.count.lastTime));
+      if (run.replay.lastTime - last < CAPTURE_END_NANOSECONDS) continue;
+      const entry = missing.get(`${egress}`) ?? { connections: [], packets: 0, egress, item };
+      entry.connections.push(item.connection.id);
+      entry.packets += packets;
+      missing.set(`${egress}`, entry);
+    }
+  }
+  const found = [...missing.values()].map(({ connections, packets, egress, item }) =>
+    detected({
+      message: `by the configuration ${packets} packets leave by ${run.interfaceName(egress)}, which was captured, and no copy of them is there`,
+      key: `RV901:unseen:${egress}`,
+      count: packets,
+      connections: [...new Set(connections)],
+      where: run.placeOf(
+        { file: item.connection.firstFile, frame: item.connection.firstFrame },
+        item.ways[0]?.path.ingress ?? -1,
+      ),
+      undetermines: 'connections',
+    }),
+  );
+  if (idle.length === 0) return found;
+  return [
+    ...found,
+    detected({
+      message: 'nothing of these connections entered the router in the capture',
+      key: 'RV901:idle',
+      count: idle.length,
+      connections: idle,
+      undetermines: 'connections',
+    }),
+  ];
+}
+
+/** A packet this close to the end of the capture may have left after it. */
+const CAPTURE_END_NANOSECONDS = 5e7;
+
 function wholeRun(run: Verification): Detected[] {
   const found: Detected[] = [];
   if (run.ambiguousSps) {
@@ -71,7 +131,7 @@ function wholeRun(run: Verification): Detected[] {
     );
   }
   const { ipv6, fragments } = run.replay;
-  if (ipv6.count > 0 && ipv6.first !== undefined && run.intent.servers.length === 0) {
+  if (ipv6.count > 0 && ipv6.first !== undefined) {
     found.push(
       detected({
         message: `${ipv6.count} IPv6 frames of monitored ports: redirects of IPv6 are not modelled`,

@@ -118,6 +118,9 @@ export class Vantage {
     } else if (toRouter !== undefined) {
       this.side = Side.ingress;
       this.interface = toRouter >= 0 ? toRouter : position;
+    } else if (position >= 0 && isVirtualRouter(destination)) {
+      this.side = Side.ingress;
+      this.interface = position;
     } else if (destination >= 0 && isGroup(destination)) {
       this.side = Side.ingress;
       this.interface = position;
@@ -131,6 +134,12 @@ export class Vantage {
     }
     if (this.interface < 0 && this.side !== Side.foreign) this.side = Side.ambiguous;
   }
+}
+
+/** The virtual MAC addresses of VRRP (RFC 5798 section 7.3) and HSRP, which hosts use for their gateway. */
+function isVirtualRouter(mac: number): boolean {
+  const prefix = Math.floor(mac / 2 ** 8);
+  return prefix === 0x00005e0001 || prefix === 0x00000c07ac || Math.floor(mac / 2 ** 12) === 0x00000c9ff;
 }
 
 /** Broadcast or multicast: the lowest bit of the first octet. */

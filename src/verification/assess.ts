@@ -23,9 +23,15 @@ export interface Assessment {
 }
 
 /** Judges what a replay gave: every way of every connection, the legs, and what the capture does not show. */
-export function assess(run: Replay, router: Router, resolved: ResolvedIntent, whatIf: boolean): Assessment {
+export function assess(
+  run: Replay,
+  router: Router,
+  resolved: ResolvedIntent,
+  whatIf: boolean,
+  lossy: boolean,
+): Assessment {
   learnSpsAddresses(run);
-  const connections = run.log.connections.map((connection) => judgeConnection(connection, run, resolved.intent));
+  const connections = run.log.connections.map((connection) => judgeConnection(connection, run, resolved.intent, lossy));
   pairSessions(connections);
   const snatInferred = resolved.intent.snat === 'unknown';
   const snat = snatInferred ? snatSeen(connections, resolved.intent) : resolved.intent.snat;
@@ -52,7 +58,7 @@ function learnSpsAddresses(run: Replay): void {
     if (!path.synthetic && senders.facesSps(path.ingress)) senders.noteSender(path.sourceMac);
 }
 
-function judgeConnection(connection: Connection, run: Replay, intent: Intent): JudgedConnection {
+function judgeConnection(connection: Connection, run: Replay, intent: Intent, lossy: boolean): JudgedConnection {
   const ways: JudgedWay[] = [];
   for (const token of connection.paths) {
     const count = run.log.counts[token]!;
@@ -62,6 +68,9 @@ function judgeConnection(connection: Connection, run: Replay, intent: Intent): J
   }
   const loops = ways.some((way) => way.category === 'looped');
   const settled = ways.map((way): JudgedWay => {
+    // A capture that lost packets cannot prove that one does not fit into its connection.
+    if (lossy && way.category === 'bypassed' && way.path.conntrack === ConntrackView.invalid)
+      return { ...way, category: 'undetermined' };
     // The end of a loop is a packet whose TTL ran out.
     if (loops && way.path.disposition === Disposition.ttlExpired) return { ...way, category: 'looped' };
     return isStray(way, connection) ? { ...way, stray: true } : way;
@@ -85,6 +94,15 @@ function spoofingSeen(connections: readonly JudgedConnection[]): readonly Spoofi
   if (connections.some((item) => item.leg === 'both')) return ['client-same-port'];
   return connections.some((item) => item.leg === 'server') ? ['client-other-port'] : undefined;
 }
+
+const CLIENT_LEG: ReadonlySet<Role> = new Set<Role>(['client-request', 'sps-reply']);
+const SERVER_LEG: ReadonlySet<Role> = new Set<Role>(['sps-request', 'server-reply']);
+const MISSING: Readonly<Record<Role, string>> = {
+  'client-request': "the client's packets",
+  'sps-reply': "SPS's packets to the client",
+  'sps-request': "SPS's packets to the server",
+  'server-reply': "the server's packets",
+};
 
 interface CachedSession {
   readonly probes: readonly Probe[];
@@ -125,6 +143,13 @@ class Synthesis {
     const problems = judged.map((probes) => probes.filter((probe) => probe.category !== 'viaSps'));
     const undetermined: string[] = [];
     let kept = problems.flat();
+    for (const role of roles) {
+      const leg = role === 'client-request' || role === 'sps-reply' ? CLIENT_LEG : SERVER_LEG;
+      const answered =
+        judged.some((probes) => probes.some((probe) => probe.role === role)) ||
+        kept.some((probe) => leg.has(probe.role));
+      if (!answered) undetermined.push(`${MISSING[role]} are not in the capture and could not be synthesized`);
+    }
     if (known === undefined) {
       // Which address SPS uses is unknown: only what fails, or works, with its own and with the client's is certain.
       const fails = (index: number): boolean => (problems[index] ?? []).length > 0;
@@ -163,6 +188,7 @@ class Synthesis {
     if (requests.length === 0) roles.add('client-request');
     if (!replies.some((way) => way.fromSps === true || (way.fromSps === undefined && way.category !== 'undetermined')))
       roles.add('sps-reply');
+    if (item.leg === 'both' && !replies.some((way) => way.fromSps === false)) roles.add('server-reply');
     if (item.leg === 'client' && !item.hasServerLeg) {
       roles.add('sps-request');
       roles.add('server-reply');

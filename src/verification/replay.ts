@@ -10,7 +10,7 @@ import { Side, Vantage } from '../observation/vantage.ts';
 import { LinkType } from '../wire/link-type.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
 import type { ResolvedIntent } from './intent.ts';
-import { type FrameRef, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
+import { type FrameRef, Hop, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
 import { Flag, makePacket } from './probe-packet.ts';
 import type { Router } from './router.ts';
 import { Senders } from './senders.ts';
@@ -43,6 +43,10 @@ export interface Replay {
   readonly senders: Senders;
   /** Frames of a monitored service of which the ingress interface cannot be told. */
   readonly ambiguous: FrameTally;
+  /** Frames of a monitored service on a captured interface of the router, between MAC addresses that are not the router's. */
+  readonly foreign: FrameTally;
+  /** Whether frames that leave the router are in the capture at all. */
+  readonly sawEgress: boolean;
   /** Later fragments between monitored hosts, which have no ports. */
   readonly fragments: FrameTally;
   /** IPv6 frames of monitored ports. */
@@ -64,9 +68,11 @@ export async function replay(
   resolved: ResolvedIntent,
   options: ReplayOptions,
 ): Promise<Replay> {
-  const run = new ReplayRun(captures, router, resolved, options);
   const batch = new PacketBatch(BATCH_ROWS);
-  while (await captures.next(batch)) {
+  // Which interfaces were captured is known once the first frames are read.
+  let more = await captures.next(batch);
+  const run = new ReplayRun(captures, router, resolved, options);
+  for (; more; more = await captures.next(batch)) {
     run.consume(batch);
     options.onProgress?.(run.frames);
   }
@@ -82,6 +88,8 @@ class ReplayRun implements Replay {
   readonly vantage: Vantage;
   readonly senders: Senders;
   readonly ambiguous: FrameTally = { count: 0 };
+  readonly foreign: FrameTally = { count: 0 };
+  sawEgress = false;
   readonly fragments: FrameTally = { count: 0 };
   readonly ipv6: FrameTally = { count: 0 };
   readonly usualPorts = new Map<number, FrameTally>();
@@ -106,7 +114,8 @@ class ReplayRun implements Replay {
     this.#resolved = resolved;
     this.#options = options;
     this.forwarder = router.forwarder({
-      ...(options.verifyChecksums !== undefined && { verifyChecksums: options.verifyChecksums }),
+      verifyChecksums: options.verifyChecksums ?? false,
+      trustSequence: coversConnections(captures, router, resolved),
     });
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
@@ -155,6 +164,8 @@ class ReplayRun implements Replay {
         if (this.#monitored.hasServicePort(batch, row)) tally(this.ambiguous, batch, row);
         break;
       default:
+        if (vantage.interface >= 0 && this.#monitored.serverEnd(batch, row, true) !== ServerEnd.none)
+          tally(this.foreign, batch, row);
     }
   }
 
@@ -328,11 +339,14 @@ class ReplayRun implements Replay {
     key.ingress = ingress;
     key.sourceMac = this.senders.facesSps(ingress) ? batch.sourceMac[row]! : -1;
     key.hop = hopOf(this.#decisions, 0, batch, row, this.#resolved.intent.sps);
-    if (key.hop !== 3) key.gateway = 0;
+    // SPS's address by another interface than those that face it is somebody else.
+    if (key.hop === Hop.sps && !this.senders.facesSps(key.egress)) key.hop = Hop.gateway;
+    if (key.hop !== Hop.gateway) key.gateway = 0;
     return this.paths.intern(key, batch.file[row]!, batch.frameNumber[row]!, this.#explain);
   }
 
   #egress(batch: PacketBatch, row: number, position: number): void {
+    this.sawEgress = true;
     const token = this.#pairing.take(batch, row);
     if (token >= 0) {
       this.log.observe(token, position, batch.destinationMac[row]!);
@@ -354,6 +368,25 @@ class ReplayRun implements Replay {
     batch.sourceMac[row] = this.senders.anyMac;
     this.forwarder.decide(batch, row, spsPosition, this.#decisions, 0);
   }
+}
+
+/**
+ * Whether every interface that monitored connections can use was captured: only then does a packet that does not fit into its
+ * connection prove anything.
+ */
+function coversConnections(captures: CaptureSet, router: Router, resolved: ResolvedIntent): boolean {
+  if (captures.interfaces.some((item) => item.linkType === LinkType.linuxCookedV2)) return true;
+  const captured = new Set(captures.interfaces.map((item) => item.name));
+  const { intent, clientInterface } = resolved;
+  const needed = new Set<string | undefined>(intent.spsInterfaces);
+  const networks = [...intent.clients, ...intent.servers];
+  const everywhere = intent.servers.length === 0 || (intent.clients.length === 0 && clientInterface === undefined);
+  if (everywhere)
+    for (const item of router.interfaces)
+      if (item.addresses.length > 0 && item.linkType !== 'loopback') needed.add(item.name);
+  for (const network of networks) needed.add(router.interfaceToward(network));
+  if (clientInterface !== undefined) needed.add(clientInterface);
+  return [...needed].every((name) => name !== undefined && captured.has(name));
 }
 
 function kindOf(batch: PacketBatch, row: number): number {

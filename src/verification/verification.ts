@@ -26,6 +26,8 @@ export interface Verification {
   readonly diagnosis: DiagnosisResult;
   /** Whether an interface that faces SPS was captured. */
   readonly spsSideCaptured: boolean;
+  /** The capture says that it dropped frames. */
+  readonly lossy: boolean;
   /** Whether every monitored packet has its egress copy in the capture, and nothing was synthesized. */
   readonly everythingObserved: boolean;
   /** Whether the later fragments in the capture may belong to a monitored service. */
