@@ -141,7 +141,7 @@ function addRoutes(
   const tables = draft.given.routeTables;
   const before = tables.get(family);
   const own = routes.filter((route) => route.family === family);
-  const name = (id: number): string => [...draft.tableNames].find(([, number]) => number === id)?.[0] ?? String(id);
+  const names = new Map([...draft.tableNames].map(([text, id]) => [id, text]));
   // Each table by itself, so that a single table and the same within `table all` are held against each other.
   const byTable = new Map<number, string[]>(table === 'all' ? [] : [[table, []]]);
   for (const route of own) {
@@ -151,7 +151,7 @@ function addRoutes(
   }
   const fresh = new Set<number>();
   for (const [id, lines] of byTable) {
-    if (draft.isNew(`ip route (IPv${family}, table ${name(id)})`, lines.join('\n'), at)) fresh.add(id);
+    if (draft.isNew(`ip route (IPv${family}, table ${names.get(id) ?? id})`, lines.join('\n'), at)) fresh.add(id);
   }
   if (table === 'all') draft.isNew(`ip route (IPv${family}, all tables)`, [...byTable.keys()].sort().join(' '), at);
   for (const route of own) if (fresh.has(route.table)) draft.routes.push(route);

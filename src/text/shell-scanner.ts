@@ -22,6 +22,9 @@ const OPERATOR = /^(?:&>>?|[0-9]?>>|[0-9]?>&[0-9-]|[0-9]?>\|?|[0-9]?<<?<?-?|&&|\
 /** What ends an unquoted run of plain characters. */
 const PLAIN = /^[^\s"'\\$`;&|<>(){}]+/;
 
+/** How many characters the variables of one line may expand to. */
+const EXPANSION_LIMIT = 100_000;
+
 class ScanError extends Error {}
 
 /** Reads one line as a POSIX shell would, as far as simple commands go; everything else is an error, never a guess. */
@@ -34,6 +37,7 @@ class ShellScanner {
   private parts: string[] | undefined;
   private start = 0;
   private quoted = false;
+  private expanded = 0;
 
   constructor(line: SourceLine, variables: ShellVariables) {
     this.text = line.text;
@@ -194,6 +198,8 @@ class ShellScanner {
     if (name === undefined) return undefined;
     const value = this.variables.get(name);
     if (value === undefined) throw new ScanError(`the variable ${name} is not set in this text`);
+    this.expanded += value.length;
+    if (this.expanded > EXPANSION_LIMIT) throw new ScanError('the variables expand to more than this tool takes');
     return value;
   }
 }

@@ -85,7 +85,7 @@ const sameSlot = (a: Route, b: Route): boolean =>
   a.tos === b.tos &&
   a.metric === b.metric &&
   a.prefix.prefixLength === b.prefix.prefixLength &&
-  String(a.prefix.words) === String(b.prefix.words);
+  a.prefix.words.every((word, index) => word === b.prefix.words[index]);
 
 function insert(draft: DeviceDraft, verb: string, route: Route): Outcome {
   const first = draft.routes.findIndex((other) => sameSlot(other, route));

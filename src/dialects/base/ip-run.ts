@@ -71,7 +71,10 @@ function addRule(draft: DeviceDraft, family: Family, read: RuleWords, origin: Sp
   const action = read.action ?? DEFAULT_ACTION;
   if (action.kind === 'goto' && action.priority <= priority) return refuse('a goto leads only to a later rule');
   const rule: PolicyRule = { family, priority, ...read.selectors, action, origin };
-  if (read.priority !== undefined && own.some((other) => ruleKey(other) === ruleKey(rule))) {
+  if (
+    read.priority !== undefined &&
+    own.some((other) => other.priority === priority && ruleKey(other) === ruleKey(rule))
+  ) {
     return refuse('this policy rule exists already');
   }
   if (read.selectors.unmodelled.length > 0) {
@@ -85,22 +88,30 @@ function addRule(draft: DeviceDraft, family: Family, read: RuleWords, origin: Sp
   return DONE;
 }
 
-const ruleKey = (rule: PolicyRule): string =>
-  JSON.stringify([
-    [
-      rule.priority,
-      rule.inverted,
-      rule.from,
-      rule.to,
-      rule.fwmark?.value,
-      rule.fwmark?.mask,
-      rule.iif,
-      rule.oif,
-      rule.tos,
-    ],
-    [rule.ipProtocol, rule.sourcePorts, rule.destinationPorts, rule.action, rule.suppressPrefixLength],
-    [rule.suppressInterfaceGroup, rule.unmodelled],
-  ]);
+const KEYS = new WeakMap<PolicyRule, string>();
+
+function ruleKey(rule: PolicyRule): string {
+  let key = KEYS.get(rule);
+  if (key === undefined) {
+    key = JSON.stringify([
+      [
+        rule.priority,
+        rule.inverted,
+        rule.from,
+        rule.to,
+        rule.fwmark?.value,
+        rule.fwmark?.mask,
+        rule.iif,
+        rule.oif,
+        rule.tos,
+      ],
+      [rule.ipProtocol, rule.sourcePorts, rule.destinationPorts, rule.action, rule.suppressPrefixLength],
+      [rule.suppressInterfaceGroup, rule.unmodelled],
+    ]);
+    KEYS.set(rule, key);
+  }
+  return key;
+}
 
 /** What a delete does not say may be anything. Ref: linux net/core/fib_rules.c rule_find(). */
 function deleteRule(draft: DeviceDraft, family: Family, read: RuleWords): Outcome {

@@ -90,8 +90,18 @@ const refuse = (refused: string): Outcome => ({ refused });
 
 /** Two rules with equal keys are one and the same to `-D` and `-C`: conditions and target by meaning, the comment included. */
 export function ruleKey(rule: RuleBody): string {
-  return JSON.stringify([rule.matches, rule.target, rule.comment ?? null]);
+  let key = KEYS.get(rule);
+  if (key === undefined) {
+    key = JSON.stringify([rule.matches, rule.target, rule.comment ?? null]);
+    KEYS.set(rule, key);
+  }
+  return key;
 }
+
+const KEYS = new WeakMap<RuleBody, string>();
+
+const isOpen = (rule: RuleBody): boolean =>
+  rule.target.kind === 'unmodelled' || rule.matches.some((match) => match.kind === 'unmodelled');
 
 /** Whether two rules may be equal although their texts differ: both hold the same thing that is not understood. */
 function perhapsEqual(a: RuleBody, b: RuleBody): boolean {
@@ -100,9 +110,7 @@ function perhapsEqual(a: RuleBody, b: RuleBody): boolean {
       rule.matches.flatMap((match) => (match.kind === 'unmodelled' ? [match.name] : [])),
       rule.target.kind === 'unmodelled' ? rule.target.name : rule.target,
     ]);
-  const open = (rule: RuleBody): boolean =>
-    rule.target.kind === 'unmodelled' || rule.matches.some((match) => match.kind === 'unmodelled');
-  return open(a) && open(b) && names(a) === names(b);
+  return isOpen(a) && isOpen(b) && names(a) === names(b);
 }
 
 /**
@@ -188,9 +196,9 @@ function applyRuleCommand(table: TableDraft, command: IptablesCommand, origin: S
 
 function deleteEqual(chain: ChainDraft, rules: readonly Rule[]): Outcome {
   for (const rule of rules) {
-    const key = ruleKey(bodyOf(rule));
-    const index = chain.rules.findIndex((existing) => ruleKey(bodyOf(existing)) === key);
-    const perhaps = chain.rules.findIndex((existing) => perhapsEqual(existing, rule));
+    const key = ruleKey(rule);
+    const index = chain.rules.findIndex((existing) => ruleKey(existing) === key);
+    const perhaps = !isOpen(rule) ? -1 : chain.rules.findIndex((existing) => perhapsEqual(existing, rule));
     if (index < 0 || (perhaps >= 0 && perhaps < index)) {
       return perhaps >= 0
         ? { refused: `whether ${chain.name} holds this rule cannot be told`, uncertain: true }
@@ -202,19 +210,13 @@ function deleteEqual(chain: ChainDraft, rules: readonly Rule[]): Outcome {
 }
 
 function checkEqual(chain: ChainDraft, rules: readonly Rule[]): Outcome {
-  const keys = new Set(chain.rules.map((rule) => ruleKey(bodyOf(rule))));
-  const found = rules.every((rule) => keys.has(ruleKey(bodyOf(rule))));
+  const keys = new Set(chain.rules.map((rule) => ruleKey(rule)));
+  const found = rules.every((rule) => keys.has(ruleKey(rule)));
   if (!found && rules.some((rule) => chain.rules.some((existing) => perhapsEqual(existing, rule)))) {
     return { refused: `whether ${chain.name} holds this rule cannot be told`, uncertain: true };
   }
   return { found };
 }
-
-const bodyOf = ({ matches, target, comment }: Rule): RuleBody => ({
-  matches,
-  target,
-  ...(comment === undefined ? {} : { comment }),
-});
 
 const refersTo = (target: Target, chain: string): boolean =>
   (target.kind === 'jump' || target.kind === 'goto') && target.chain === chain;

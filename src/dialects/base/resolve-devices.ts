@@ -2,13 +2,20 @@ import { type NextHop, type Route, RouteTableId } from '../../model/routing.ts';
 import { formatIpAddress, type IpAddress } from '../../net/ip-address.ts';
 import { prefixContains } from '../../net/prefix.ts';
 
+/** How many comparisons of gateways and networks a state may cost; no router has near as many routes. */
+const WORK_LIMIT = 50_000_000;
+
+const isConnected = (route: Route): boolean => {
+  const [hop] = route.nextHops;
+  if (route.type !== 'unicast' || route.table === RouteTableId.local || route.nextHops.length !== 1) return false;
+  return hop?.gateway === undefined && hop?.device !== undefined;
+};
+
 /** The device of a gateway: that of the most specific connected network which holds it. Ref: linux-forwarding 4.5. */
 export function deviceOfGateway(routes: readonly Route[], gateway: IpAddress): string | undefined {
   let best: Route | undefined;
   for (const route of routes) {
-    if (route.type !== 'unicast' || route.table === RouteTableId.local || route.nextHops.length !== 1) continue;
-    const [hop] = route.nextHops;
-    if (hop?.gateway !== undefined || hop?.device === undefined || !prefixContains(route.prefix, gateway)) continue;
+    if (!isConnected(route) || !prefixContains(route.prefix, gateway)) continue;
     if (best === undefined || route.prefix.prefixLength > best.prefix.prefixLength) best = route;
   }
   return best?.nextHops[0]?.device;
@@ -20,15 +27,23 @@ export function deviceOfGateway(routes: readonly Route[], gateway: IpAddress): s
  */
 export function resolveDevices(routes: readonly Route[], interfacesGiven: boolean): Route[] {
   const open = (hop: NextHop): boolean => hop.gateway !== undefined && hop.device === undefined;
+  const unresolved = routes.filter((route) => route.nextHops.some(open));
+  if (unresolved.length === 0) return [...routes];
+  const connected = routes.filter(isConnected);
+  const affordable = connected.length * unresolved.length <= WORK_LIMIT;
   return routes.map((route) => {
     if (route.unmodelled.length > 0 || !route.nextHops.some(open)) return route;
     const nextHops = route.nextHops.map((hop) => {
-      const device = open(hop) ? deviceOfGateway(routes, hop.gateway!) : undefined;
+      const device = open(hop) && affordable ? deviceOfGateway(connected, hop.gateway!) : undefined;
       return device === undefined ? hop : { ...hop, device };
     });
     const lost = nextHops.find(open);
-    if (lost === undefined || interfacesGiven) return { ...route, nextHops };
-    const reason = `the interface of the next hop ${formatIpAddress(lost.gateway!)} (no ip addr was given)`;
-    return { ...route, nextHops, unmodelled: [reason] };
+    if (lost === undefined || (interfacesGiven && affordable)) return { ...route, nextHops };
+    const why = affordable ? 'no ip addr was given' : 'the routes are too many to look it up';
+    return {
+      ...route,
+      nextHops,
+      unmodelled: [`the interface of the next hop ${formatIpAddress(lost.gateway!)} (${why})`],
+    };
   });
 }

@@ -18,6 +18,9 @@ import { hasPrompts, isSetupCommand } from './shell-lines.ts';
 import { sysctlPath } from './sysctl-path.ts';
 import { writeSysctl } from './sysctl-write.ts';
 
+/** How many comparisons with rules and routes a text of commands may cost; no router's set-up comes near. */
+const WORK_LIMIT = 10_000_000;
+
 /** Commands that change nothing a packet's path depends on, or only print. */
 const HARMLESS = new Set(
   (
@@ -67,6 +70,7 @@ class ShellRun {
   private heredoc: string | undefined;
   /** Outcome of the last command, for `&&` and `||`. */
   private failed = false;
+  private work = 0;
 
   constructor(draft: DeviceDraft) {
     this.draft = draft;
@@ -127,6 +131,12 @@ class ShellRun {
   }
 
   private runCommand(command: ShellCommand, next: ShellItem | undefined): 'stop' | undefined {
+    this.work += this.costOf(command);
+    if (this.work > WORK_LIMIT) {
+      this.ended = true;
+      this.giveUp('the commands are too many to be applied', command.origin);
+      return 'stop';
+    }
     const outcome = this.execute(command, next);
     this.failed = outcome.found === false || outcome.refused !== undefined;
     const { origin } = command;
@@ -143,6 +153,20 @@ class ShellRun {
       this.giveUp('the script may end here, where a command fails', origin);
     }
     return undefined;
+  }
+
+  /** About how many rules, routes and interfaces a command is compared with. */
+  private costOf({ words }: ShellCommand): number {
+    const { draft } = this;
+    const texts = words.slice(0, 12).map((word) => word.text);
+    if (texts.some((text) => /(?:^|\/)ip$/.test(text))) return draft.routes.length + draft.policyRules.length + 1;
+    if (!texts.some((text) => /^-(?:[DCXE]|-delete|-check|-rename)/.test(text))) return 1;
+    let rules = 1;
+    for (const ruleset of draft.rulesets) {
+      for (const table of ruleset.tables.values())
+        for (const chain of table.chains.values()) rules += 1 + chain.rules.length;
+    }
+    return rules;
   }
 
   private execute(command: ShellCommand, next: ShellItem | undefined): Outcome {
