@@ -6,7 +6,7 @@ import type { Intent } from './model/intent.ts';
 import { buildReport, type ReportOptions } from './report/build-report.ts';
 import type { Report } from './report/report.ts';
 import { assess } from './verification/assess.ts';
-import { diagnose } from './verification/diagnose.ts';
+import { diagnose, diagnoseEither } from './verification/diagnose.ts';
 import { addUncovered, collectFailures, decider } from './verification/failures.ts';
 import { resolveIntent, type StatedIntent } from './verification/intent.ts';
 import type { JudgedConnection, JudgedWay } from './verification/judged.ts';
@@ -66,12 +66,10 @@ export async function runVerification(
       run.forwarder.interfaceNames[position] ?? 'an unknown interface';
     const files = captures.files();
     const specs = failingSpecs(connections, assessment.specOf);
-    const diagnosis = diagnose(
-      router,
-      intent,
-      [...specs.keys()],
-      DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
-    );
+    const diagnosers = DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []);
+    const diagnosis = assessment.snatKnown
+      ? diagnose(router, intent, [...specs.keys()], diagnosers)
+      : diagnoseEither(router, intent, [...specs.keys()], diagnosers);
     const uncovered = diagnosis.uncovered.map(({ probe, spec }) => ({ probe, connections: specs.get(spec) ?? [] }));
     return {
       mode: options.whatIf ? 'what-if' : 'observed',

@@ -18,6 +18,8 @@ export interface Assessment {
   /** Stated, or as the captured server legs show it. */
   readonly snat: SnatMode;
   readonly snatInferred: boolean;
+  /** Whether it is known how SPS appears toward servers; otherwise only what holds in either case is certain. */
+  readonly snatKnown: boolean;
   /** The sessions that a connection may be a part of, one for each way SPS may appear toward servers. */
   readonly specOf: (item: JudgedConnection) => readonly SessionSpec[];
 }
@@ -37,7 +39,7 @@ export function assess(
   const snat = snatInferred ? snatSeen(connections, resolved.intent) : resolved.intent.snat;
   const synthesis = new Synthesis(run, router, resolved, snat, whatIf, spoofingSeen(connections));
   for (const item of connections) item.probes = synthesis.probesFor(item);
-  return { connections, snat, snatInferred, specOf: (item) => synthesis.specsOf(item) };
+  return { connections, snat, snatInferred, snatKnown: snat !== 'unknown', specOf: (item) => synthesis.specsOf(item) };
 }
 
 /** Copies of frames that were sent to SPS's address bear SPS's MAC address; so do the frames that answer them. */

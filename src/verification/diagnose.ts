@@ -106,6 +106,33 @@ export function diagnose(
   return { diagnoses: [...diagnoses.values()], unexplained, uncovered };
 }
 
+/** The same where it is not known which address SPS uses toward servers: only what is so with its own and with the client's. */
+export function diagnoseEither(
+  router: Router,
+  intent: Intent,
+  specs: readonly SessionSpec[],
+  diagnosers: readonly Diagnoser[],
+): DiagnosisResult {
+  const own = diagnose(
+    router,
+    intent,
+    specs.filter((spec) => spec.spoofing === 'own'),
+    diagnosers,
+  );
+  const spoofed = diagnose(
+    router,
+    intent,
+    specs.filter((spec) => spec.spoofing !== 'own'),
+    diagnosers,
+  );
+  const fate = ({ probe }: Uncovered): string => `${probe.role}/${probe.category}`;
+  return {
+    diagnoses: own.diagnoses.filter((item) => spoofed.diagnoses.some((other) => other.key === item.key)),
+    uncovered: own.uncovered.filter((item) => spoofed.uncovered.some((other) => fate(other) === fate(item))),
+    unexplained: own.unexplained,
+  };
+}
+
 function firstDiagnosis(failing: Case, diagnosers: readonly Diagnoser[]): Diagnosis | undefined {
   for (const diagnoser of diagnosers) {
     const found = diagnoser(failing);
