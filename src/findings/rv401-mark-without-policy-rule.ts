@@ -32,7 +32,7 @@ export const markWithoutPolicyRule: Finding = {
     if (fix === undefined) return undefined;
     // A step's mark is the one before the rule, so the rule that set the mark is told by its effect.
     const set = probe.walk.steps.findLast(
-      (step) => step.kind === 'rule' && step.outcome === 'matched' && /^(?:CONN)?MARK /.test(step.effect),
+      (step) => step.kind === 'rule' && step.outcome === 'matched' && /^MARK /.test(step.effect),
     );
     const origin = set?.kind === 'rule' ? set.origin : undefined;
     const decided = lastStep(probe.walk, 'policy-rule');
