@@ -113,7 +113,9 @@ function entry(
   way?: JudgedWay,
   probe?: Probe,
 ): Failure {
-  const id = `${code}/${role}/${key.ingress}/${key.disposition}/${key.egress}/${key.hop}/${decider(walk)}/${way?.stray === true}`;
+  // The end of a loop, where the TTL runs out, belongs to the loop.
+  const end = category === 'looped' ? '' : `${key.disposition}/${key.egress}/${key.hop}`;
+  const id = `${code}/${role}/${key.ingress}/${end}/${decider(walk)}/${way?.stray === true}`;
   const known = failures.get(id);
   if (known !== undefined) return known;
   const unknown = probe?.unknown === undefined ? forwarder.unknowns[key.unknown] : { reason: probe.unknown };
