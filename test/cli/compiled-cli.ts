@@ -69,11 +69,21 @@ export function runCli(args: readonly string[], options: CliOptions = {}): CliRe
 
 /** The folder with `dist/` and `package.json`, compiled where the sources are not those of the last time. */
 export function compiledCli(): string {
-  compiled ??= compile();
+  compiled ??= attempt(compile);
+  if (compiled instanceof Error) throw compiled;
   return compiled;
 }
 
-let compiled: string | undefined;
+/** What came of compiling, kept: a failure would cost its seconds again in every test. */
+let compiled: string | Error | undefined;
+
+function attempt(action: () => string): string | Error {
+  try {
+    return action();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
 
 function compile(): string {
   const target = join(CACHE, sourceHash());
