@@ -54,15 +54,15 @@ describe.each(PROCEDURES)('the procedure of $name', ({ name, writesReversePathFi
     );
   });
 
-  it('with what `sysctl` says of rp_filter, decides every frame as the dumps do', async () => {
+  it('with rp_filter written in the same way, decides every frame as the dumps do', async () => {
     const scratch = mkdtempSync(join(tmpdir(), 'redirect-verify-procedure-'));
     try {
       const lines = readFileSync(posix.join(scenario.folder, 'router', 'router.txt'), 'utf8').match(
         /^.*\.rp_filter = .*$/gm,
       );
       expect(lines).toHaveLength(6);
-      const path = join(scratch, 'sysctl.txt');
-      writeFileSync(path, `${lines!.join('\n')}\n`);
+      const path = join(scratch, 'rp-filter.txt');
+      writeFileSync(path, lines!.map((line) => `# sysctl -w ${line.replaceAll(' ', '')}\n`).join(''));
       const pasted = await decisions(scenario, 'merged', procedureOf(scenario, path));
       const dumped = await decisions(scenario, 'merged', routerOf(scenario));
       expect(pasted.map((frame, index) => ({ got: frame, want: dumped[index]! })).filter(differ)).toEqual([]);
