@@ -1,12 +1,10 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
-import { CONFLICT, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { BEFORE_SLOT, CONFLICT, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { EntryUse, type Run } from './run.ts';
 import { Timeout } from './settings.ts';
 import { Tracking, trackSegment } from './tcp-tracking.ts';
-
-const BASE = WORKING_SLOT * ENTRY_LENGTH;
 
 /** A candidate's direction where the variant is "no such entry". */
 export const NO_ENTRY = -2;
@@ -107,7 +105,12 @@ export function track(run: Run): void {
   }
   run.chosen = slot;
   run.direction = direction;
-  run.table.copy(slot, WORKING_SLOT);
+  if (run.inPlace) {
+    run.table.copy(slot, BEFORE_SLOT);
+    run.workOn(slot);
+  } else {
+    run.table.copy(slot, WORKING_SLOT);
+  }
   if (isIcmpError(run)) relate(run);
   else proceed(run);
 }
@@ -116,8 +119,8 @@ export function track(run: Run): void {
 export function storeMarks(run: Run): void {
   if (run.use === EntryUse.none) return;
   const { words } = run.table;
-  words[BASE + Entry.connmark] = run.connmark;
-  words[BASE + Entry.connmarkUnknown] = run.connmarkUnknown;
+  words[run.base + Entry.connmark] = run.connmark;
+  words[run.base + Entry.connmarkUnknown] = run.connmarkUnknown;
 }
 
 function isIcmpError(run: Run): boolean {
@@ -198,16 +201,17 @@ function trackBlindly(run: Run, reason: number): void {
   }
   run.view = view === 0 ? ConntrackView.established : ConntrackView.new;
   run.use = EntryUse.existing;
+  run.workOn(WORKING_SLOT);
   run.table.clear(WORKING_SLOT);
-  run.table.words[BASE + Entry.flags] = EntryFlag.exists | EntryFlag.confirmed | EntryFlag.lost;
+  run.table.words[run.base + Entry.flags] = EntryFlag.exists | EntryFlag.confirmed | EntryFlag.lost;
   run.connmarkUnknown = -1;
 }
 
 /** Ref: nf_conntrack_core.c: nf_conntrack_inet_error(). */
 function relate(run: Run): void {
   const { words } = run.table;
-  const flags = words[BASE + Entry.flags]!;
-  const expected = words[BASE + (run.direction === 0 ? Entry.destination : Entry.replyDestination)]!;
+  const flags = words[run.base + Entry.flags]!;
+  const expected = words[run.base + (run.direction === 0 ? Entry.destination : Entry.replyDestination)]!;
   if (expected !== run.destination) {
     run.chosen = -1;
     run.view = ConntrackView.invalid;
@@ -221,10 +225,10 @@ function relate(run: Run): void {
 
 function proceed(run: Run): void {
   const { words } = run.table;
-  const flags = words[BASE + Entry.flags]!;
+  const flags = words[run.base + Entry.flags]!;
   if ((flags & EntryFlag.lost) !== 0) {
     run.chosen = -1;
-    trackBlindly(run, words[BASE + Entry.reason]!);
+    trackBlindly(run, words[run.base + Entry.reason]!);
     return;
   }
   if ((flags & EntryFlag.blurred) !== 0) {
@@ -245,10 +249,10 @@ function proceed(run: Run): void {
       return;
     }
     // Packets are missing from the capture, so the entry is not where the router's was: believe that this one belongs to it.
-    run.table.copy(run.chosen, WORKING_SLOT);
+    run.table.copy(run.inPlace ? BEFORE_SLOT : run.chosen, run.work);
   }
   run.view = view;
-  if (run.direction === 1 && result !== Tracking.deleted) words[BASE + Entry.flags]! |= EntryFlag.seenReply;
+  if (run.direction === 1 && result !== Tracking.deleted) words[run.base + Entry.flags]! |= EntryFlag.seenReply;
   adopt(run, result === Tracking.deleted ? EntryUse.dying : EntryUse.existing);
   if (result === Tracking.deleted) run.oldGone = true;
 }
@@ -267,7 +271,7 @@ function proceedBlurred(run: Run): void {
     return;
   }
   run.view = pick === 0 ? ConntrackView.established : ConntrackView.new;
-  run.table.expires[WORKING_SLOT] = run.now + longestTimeout(run);
+  run.table.expires[run.work] = run.now + longestTimeout(run);
   adopt(run, EntryUse.existing);
 }
 
@@ -281,10 +285,10 @@ export function longestTimeout(run: Run): number {
 
 function adopt(run: Run, use: number): void {
   const { words } = run.table;
-  const flags = words[BASE + Entry.flags]!;
+  const flags = words[run.base + Entry.flags]!;
   run.use = use;
-  run.connmark = words[BASE + Entry.connmark]!;
-  run.connmarkUnknown = words[BASE + Entry.connmarkUnknown]!;
+  run.connmark = words[run.base + Entry.connmark]!;
+  run.connmarkUnknown = words[run.base + Entry.connmarkUnknown]!;
   run.sourceTranslated = (flags & EntryFlag.sourceTranslated) !== 0;
   run.destinationTranslated = (flags & EntryFlag.destinationTranslated) !== 0;
 }
@@ -298,15 +302,16 @@ function begin(run: Run): void {
   const { table } = run;
   const { words } = table;
   const ports = portsOf(run);
+  run.workOn(WORKING_SLOT);
   table.clear(WORKING_SLOT);
-  words[BASE + Entry.flags] = EntryFlag.exists;
-  words[BASE + Entry.protocol] = run.protocol;
-  words[BASE + Entry.source] = run.source;
-  words[BASE + Entry.destination] = run.destination;
-  words[BASE + Entry.ports] = ports;
-  words[BASE + Entry.replySource] = run.destination;
-  words[BASE + Entry.replyDestination] = run.source;
-  words[BASE + Entry.replyPorts] = invertPorts(run.protocol, ports);
+  words[run.base + Entry.flags] = EntryFlag.exists;
+  words[run.base + Entry.protocol] = run.protocol;
+  words[run.base + Entry.source] = run.source;
+  words[run.base + Entry.destination] = run.destination;
+  words[run.base + Entry.ports] = ports;
+  words[run.base + Entry.replySource] = run.destination;
+  words[run.base + Entry.replyDestination] = run.source;
+  words[run.base + Entry.replyPorts] = invertPorts(run.protocol, ports);
   run.direction = 0;
   const result = trackTransport(run, 0, true);
   if (result === Tracking.invalid) {
@@ -330,18 +335,18 @@ function trackTransport(run: Run, direction: number, fresh: boolean): number {
     case IpProtocol.udp:
     case IpProtocol.udplite: {
       // Ref: nf_conntrack_proto_udp.c: nf_conntrack_udp_packet().
-      if (fresh) table.streamSince[WORKING_SLOT] = run.now + 2;
-      const replied = (table.words[BASE + Entry.flags]! & EntryFlag.seenReply) !== 0;
-      const stream = replied && run.now > table.streamSince[WORKING_SLOT]!;
-      table.expires[WORKING_SLOT] = run.now + timeouts[stream ? Timeout.udpStream : Timeout.udp]!;
+      if (fresh) table.streamSince[run.work] = run.now + 2;
+      const replied = (table.words[run.base + Entry.flags]! & EntryFlag.seenReply) !== 0;
+      const stream = replied && run.now > table.streamSince[run.work]!;
+      table.expires[run.work] = run.now + timeouts[stream ? Timeout.udpStream : Timeout.udp]!;
       return Tracking.accept;
     }
     case IpProtocol.icmp:
       if (fresh && !ICMP_QUERIES.has(run.icmpType)) return Tracking.invalid;
-      table.expires[WORKING_SLOT] = run.now + timeouts[Timeout.icmp]!;
+      table.expires[run.work] = run.now + timeouts[Timeout.icmp]!;
       return Tracking.accept;
     default:
-      table.expires[WORKING_SLOT] = run.now + timeouts[Timeout.generic]!;
+      table.expires[run.work] = run.now + timeouts[Timeout.generic]!;
       return Tracking.accept;
   }
 }

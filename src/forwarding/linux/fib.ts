@@ -78,6 +78,8 @@ export interface Fib {
   /** A local route that someone added: the fast path of the source check is off. */
   readonly customLocalRoutes: boolean;
   readonly realms: boolean;
+  /** A lookup's result depends on nothing but the flow: no next hop's use depends on an unknown sysctl. */
+  readonly pure: boolean;
 }
 
 const KINDS: Readonly<Record<RouteType, number>> = {
@@ -127,6 +129,7 @@ export function compileFib(device: LinuxDevice, links: Links, tables: readonly n
     tableIndex,
     mergedTable,
     customLocalRoutes: model.some((route) => route.type === 'local' && (route.protocol ?? 'kernel') !== 'kernel'),
+    pure: !model.some((route) => route.nextHops.some(({ linkDown }) => linkDown)),
     realms: model.some((route) => route.unmodelled.some((name) => name.startsWith('realm'))),
   };
 }

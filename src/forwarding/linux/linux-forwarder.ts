@@ -13,7 +13,6 @@ import { type CompiledRouter, compileRouter } from './router.ts';
 import { CANDIDATE_LIMIT, EntryUse, Run } from './run.ts';
 import { WORLD_LIMIT } from './worlds.ts';
 
-const BASE = WORKING_SLOT * ENTRY_LENGTH;
 /** Old entries looked at for each new one. */
 const SWEEP_COUNT = 3;
 
@@ -88,6 +87,7 @@ class LinuxForwarder implements Forwarder {
     run.candidateCount = 0;
     if (this.#router.program.tracks) findCandidates(run);
     run.worlds.begin();
+    run.inPlace = run.candidateCount === 1;
     walkPacket(run);
     if (run.worlds.depth === 0) {
       if (run.disposition === Disposition.undetermined) this.#lastReason = run.unknown;
@@ -106,6 +106,7 @@ class LinuxForwarder implements Forwarder {
       steps.push({ kind: 'unknown', ...reason! });
     } else {
       run.worlds.begin();
+      run.inPlace = false;
       run.steps = steps;
       walkPacket(run);
       run.steps = null;
@@ -145,6 +146,8 @@ class LinuxForwarder implements Forwarder {
     this.#write(decisions, into);
     this.#collect();
     const firstReason = worlds.reasonAt(0);
+    if (run.inPlace && run.chosen !== -1) this.table.copy(BEFORE_SLOT, run.chosen);
+    run.inPlace = false;
     let count = 1;
     for (let bumped = worlds.next(); bumped !== -1; bumped = worlds.next()) {
       if (++count > WORLD_LIMIT) {
@@ -228,17 +231,14 @@ class LinuxForwarder implements Forwarder {
     if (run.use === EntryUse.none && run.chosen === -1) return;
     const old = run.chosen;
     this.#settleWorking();
-    const lives = (table.words[BASE + Entry.flags]! & EntryFlag.exists) !== 0;
-    if (old !== -1 && !run.oldGone) {
-      // The common case: the same entry goes on. What it was is kept for explaining.
-      table.copy(old, BEFORE_SLOT);
-      run.candidates[0] = BEFORE_SLOT;
-      table.copy(WORKING_SLOT, old);
-      return;
+    // The common case: the same entry goes on, changed where it stands. What it was is kept for explaining.
+    if (old !== -1) run.candidates[0] = BEFORE_SLOT;
+    if (old !== -1 && !run.oldGone) return;
+    if (old !== -1) {
+      table.copy(BEFORE_SLOT, old);
+      table.remove(old);
     }
-    if (old !== -1) table.unlinkGroup(old, this.#former);
-    else if (run.use !== EntryUse.fresh) return;
-    if (!lives) return;
+    if (run.use !== EntryUse.fresh || (table.words[run.base + Entry.flags]! & EntryFlag.exists) === 0) return;
     table.sweep(run.now, SWEEP_COUNT);
     const slot = table.allocate();
     table.copy(WORKING_SLOT, slot);
@@ -256,11 +256,12 @@ class LinuxForwarder implements Forwarder {
         for (let index = 0; index < run.candidateCount; index++) this.#addResult(run.candidates[index]!);
         return;
       }
+      run.workOn(WORKING_SLOT);
       table.clear(WORKING_SLOT);
     } else {
       this.#settleWorking();
     }
-    this.#addResult(WORKING_SLOT);
+    this.#addResult(run.work);
   }
 
   #addResult(from: number): void {
@@ -277,6 +278,7 @@ class LinuxForwarder implements Forwarder {
     const table = this.table;
     const { words } = table;
     if (run.use === EntryUse.dying || (run.oldGone && run.use !== EntryUse.fresh)) {
+      run.workOn(WORKING_SLOT);
       table.clear(WORKING_SLOT);
       return;
     }
@@ -286,24 +288,25 @@ class LinuxForwarder implements Forwarder {
         table.clear(WORKING_SLOT);
         return;
       }
-      words[BASE + Entry.flags]! |= EntryFlag.confirmed;
-      if ((words[BASE + Entry.flags]! & EntryFlag.replyPortUnknown) !== 0) this.#rememberUnknownReply();
+      words[run.base + Entry.flags]! |= EntryFlag.confirmed;
+      if ((words[run.base + Entry.flags]! & EntryFlag.replyPortUnknown) !== 0) this.#rememberUnknownReply();
     }
     if (run.disposition === Disposition.delivered && run.use !== EntryUse.none && !run.isError) {
       // The router's own answers are in no capture of what enters it.
-      words[BASE + Entry.flags]! |= EntryFlag.blurred;
-      table.expires[WORKING_SLOT] = run.now + longestTimeout(run);
+      words[run.base + Entry.flags]! |= EntryFlag.blurred;
+      table.expires[run.work] = run.now + longestTimeout(run);
     }
   }
 
   #rememberUnknownReply(): void {
     const { words, unknownReplies } = this.table;
+    const { base } = this.#run;
     unknownReplies.add(
       unknownReplyKey(
-        words[BASE + Entry.protocol]!,
-        words[BASE + Entry.replySource]!,
-        words[BASE + Entry.replyDestination]!,
-        words[BASE + Entry.replyPorts]! >>> 16,
+        words[base + Entry.protocol]!,
+        words[base + Entry.replySource]!,
+        words[base + Entry.replyDestination]!,
+        words[base + Entry.replyPorts]! >>> 16,
       ),
     );
   }

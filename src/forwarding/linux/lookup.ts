@@ -28,6 +28,16 @@ const TOS_MASK = 0x1c;
  * and `foundRule`. Ref: fib_rules.c: fib_rules_lookup(); net/ipv4/fib_rules.c: fib4_rule_action(), fib4_rule_suppress().
  */
 export function lookup(run: Run): void {
+  const { fib } = run.router;
+  // A recorded walk wants every rule, and what is unknown has to be met anew in each world.
+  const keeps = run.steps === null && fib.pure && (!run.flowUsesMark || run.markUnknown === 0);
+  if (keeps && run.lookups.recall(run)) return;
+  const { position } = run.worlds;
+  walkRules(run);
+  if (keeps && run.worlds.position === position && run.lookup !== Found.unknown) run.lookups.keep(run);
+}
+
+function walkRules(run: Run): void {
   const { rpdb, fib } = run.router;
   run.foundRoute = -1;
   run.foundTable = -1;

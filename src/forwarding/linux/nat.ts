@@ -1,10 +1,8 @@
 import { formatIpv4 } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
-import { ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { Entry, EntryFlag } from './connection-table.ts';
 import { HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
-
-const BASE = WORKING_SLOT * ENTRY_LENGTH;
 
 /** Whether the nat chains of a hook see the packet: only an entry's first one does (linux-forwarding 1.3). */
 export function meetsNatRules(run: Run): boolean {
@@ -30,14 +28,14 @@ export function translateFirst(run: Run, hook: number, rule: number): boolean {
 export function translateKnown(run: Run, beforeRouting: boolean): void {
   if (run.use === EntryUse.none || run.use === EntryUse.fresh) return;
   const { words } = run.table;
-  const flags = words[BASE + Entry.flags]!;
+  const flags = words[run.base + Entry.flags]!;
   if ((flags & (EntryFlag.sourceTranslated | EntryFlag.destinationTranslated)) === 0) return;
   // A packet of the original direction gets its destination from a DNAT and its source from an SNAT; a reply the other way round.
   const original = run.direction === 0;
   const destinationChanges = (flags & EntryFlag.destinationTranslated) !== 0;
   const changes = original === beforeRouting ? destinationChanges : (flags & EntryFlag.sourceTranslated) !== 0;
   if (!changes) return;
-  const other = BASE + (original ? Entry.replySource : Entry.source);
+  const other = run.base + (original ? Entry.replySource : Entry.source);
   const ports = words[other + 2]!;
   const hasPorts = !run.isError && run.protocol !== IpProtocol.icmp;
   if (beforeRouting) {
@@ -67,11 +65,11 @@ export function settleReplyPort(run: Run): void {
   const { words } = run.table;
   const found = run.table.find(
     run.protocol,
-    words[BASE + Entry.replySource]!,
-    words[BASE + Entry.replyDestination]!,
-    words[BASE + Entry.replyPorts]!,
+    words[run.base + Entry.replySource]!,
+    words[run.base + Entry.replyDestination]!,
+    words[run.base + Entry.replyPorts]!,
   );
-  if (found !== -1) words[BASE + Entry.flags]! |= EntryFlag.replyPortUnknown;
+  if (found !== -1) words[run.base + Entry.flags]! |= EntryFlag.replyPortUnknown;
 }
 
 function translateDestination(
@@ -95,9 +93,9 @@ function translateDestination(
   if (address === run.currentDestination && port === run.currentDestinationPort) return true;
   run.currentDestination = address;
   run.currentDestinationPort = port;
-  words[BASE + Entry.replySource] = address;
-  if (hasPorts) words[BASE + Entry.replyPorts] = (port << 16) | (words[BASE + Entry.replyPorts]! & 0xffff);
-  words[BASE + Entry.flags]! |= EntryFlag.destinationTranslated;
+  words[run.base + Entry.replySource] = address;
+  if (hasPorts) words[run.base + Entry.replyPorts] = (port << 16) | (words[run.base + Entry.replyPorts]! & 0xffff);
+  words[run.base + Entry.flags]! |= EntryFlag.destinationTranslated;
   run.destinationTranslated = true;
   return true;
 }
@@ -125,13 +123,13 @@ function translateSource(
     if (ports.first !== ports.last) portUnknown = true;
   }
   recordTranslation(run, hook, program, rule, 'source', run.currentSource, address, port);
-  if (portUnknown) words[BASE + Entry.flags]! |= EntryFlag.replyPortUnknown;
+  if (portUnknown) words[run.base + Entry.flags]! |= EntryFlag.replyPortUnknown;
   if (address === run.currentSource && port === run.currentSourcePort && !portUnknown) return true;
   run.currentSource = address;
   run.currentSourcePort = port;
-  words[BASE + Entry.replyDestination] = address;
-  if (hasPorts) words[BASE + Entry.replyPorts] = (words[BASE + Entry.replyPorts]! & ~0xffff) | port;
-  words[BASE + Entry.flags]! |= EntryFlag.sourceTranslated;
+  words[run.base + Entry.replyDestination] = address;
+  if (hasPorts) words[run.base + Entry.replyPorts] = (words[run.base + Entry.replyPorts]! & ~0xffff) | port;
+  words[run.base + Entry.flags]! |= EntryFlag.sourceTranslated;
   run.sourceTranslated = true;
   return true;
 }

@@ -1,7 +1,7 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { DecisionFlag, Disposition } from '../decision.ts';
-import { ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
+import { Entry, EntryFlag } from './connection-table.ts';
 import { storeMarks, track } from './conntrack.ts';
 import type { HookPlace } from './match.ts';
 import { meetsNatRules, settleReplyPort, translateKnown } from './nat.ts';
@@ -12,7 +12,6 @@ import { EntryUse, type Run } from './run.ts';
 import { TcpState } from './tcp-state.ts';
 import { traverse, Verdict } from './traverse.ts';
 
-const BASE = WORKING_SLOT * ENTRY_LENGTH;
 const place: HookPlace = { ingress: -1, egress: -1 };
 
 /** Takes the packet through the router in one world, by the order of linux-forwarding 1.1. What becomes of it is in the run. */
@@ -103,14 +102,14 @@ function runTable(run: Run, hook: number, table: number): boolean {
 function closeRejected(run: Run): void {
   if (run.use !== EntryUse.existing || run.isError || run.protocol !== IpProtocol.tcp) return;
   const { table, router } = run;
-  if (table.words[BASE + Entry.tcpState] !== TcpState.close) {
-    table.expires[WORKING_SLOT] = run.now + router.settings.timeouts[TcpState.close]!;
+  if (table.words[run.base + Entry.tcpState] !== TcpState.close) {
+    table.expires[run.work] = run.now + router.settings.timeouts[TcpState.close]!;
   }
-  table.words[BASE + Entry.tcpState] = TcpState.close;
+  table.words[run.base + Entry.tcpState] = TcpState.close;
 }
 
 function isLost(run: Run): boolean {
-  return (run.table.words[BASE + Entry.flags]! & EntryFlag.lost) !== 0;
+  return (run.table.words[run.base + Entry.flags]! & EntryFlag.lost) !== 0;
 }
 
 /**

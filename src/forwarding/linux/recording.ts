@@ -1,7 +1,7 @@
 import { formatIpv4, formatWords } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { ConntrackView, DISPOSITIONS, Disposition } from '../decision.ts';
-import { ENTRY_LENGTH, Entry, WORKING_SLOT } from './connection-table.ts';
+import { ENTRY_LENGTH, Entry } from './connection-table.ts';
 import { EntryUse, type Run } from './run.ts';
 import { TCP_STATE_NAMES } from './tcp-state.ts';
 
@@ -11,7 +11,7 @@ const VIEWS = ['NEW', 'NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED', '
 export function recordConntrack(run: Run): void {
   const { words } = run.table;
   const hasEntry = run.use !== EntryUse.none;
-  const detail = conntrackDetail(run, words[WORKING_SLOT * ENTRY_LENGTH + Entry.tcpState]!);
+  const detail = conntrackDetail(run, words[run.base + Entry.tcpState]!);
   run.steps!.push({
     kind: 'conntrack',
     state: VIEWS[run.view]!,

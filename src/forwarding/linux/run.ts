@@ -2,7 +2,8 @@ import { IpProtocol } from '../../net/ip-protocol.ts';
 import { type PacketBatch, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
 import type { Step } from '../walk.ts';
-import type { ConnectionTable } from './connection-table.ts';
+import { type ConnectionTable, ENTRY_LENGTH, WORKING_SLOT } from './connection-table.ts';
+import { LookupCache } from './lookup-cache.ts';
 import type { CompiledRouter } from './router.ts';
 import type { Setting } from './settings.ts';
 import { Worlds } from './worlds.ts';
@@ -30,6 +31,7 @@ export class Run {
   readonly router: CompiledRouter;
   readonly table: ConnectionTable;
   readonly worlds = new Worlds();
+  readonly lookups = new LookupCache();
   /** False: packets are missing from the capture, so that INVALID is not asserted for packets of an entry. */
   trustSequence = true;
   /** Where the walk is recorded, null while deciding. */
@@ -67,6 +69,8 @@ export class Run {
   /** The transport header is there: ports and flags hold. */
   hasTransport = false;
   laterFragment = false;
+  /** The entry may be worked on where it stands, which saves copying it: there is no other world to see it as it was. */
+  inPlace = false;
   /** What conntrack's lookup found, before any world: node, −1, or CONFLICT. */
   found = -1;
   /** Variants to choose from: slots; the tuple is that of the direction, −1 where the variant has not this tuple. */
@@ -90,6 +94,9 @@ export class Run {
   direction = 0;
   /** Slot of the variant that was taken, −1. */
   chosen = -1;
+  /** Slot of the entry as this world changes it, and its first word. */
+  work: number = WORKING_SLOT;
+  base: number = WORKING_SLOT * ENTRY_LENGTH;
   /** The variant "no such entry" was taken. */
   choseNone = false;
   /** The entry that was found is gone in this world. */
@@ -205,6 +212,8 @@ export class Run {
     this.use = EntryUse.none;
     this.direction = 0;
     this.chosen = -1;
+    this.work = WORKING_SLOT;
+    this.base = WORKING_SLOT * ENTRY_LENGTH;
     this.choseNone = false;
     this.oldGone = false;
     this.isError = false;
@@ -225,6 +234,12 @@ export class Run {
     this.routedHasConnmark = 0;
     this.rejectedByReset = false;
     if (this.#forgetsSettings) this.settingPicks.fill(-1);
+  }
+
+  /** Makes a slot the one that this world works on. */
+  workOn(slot: number): void {
+    this.work = slot;
+    this.base = slot * ENTRY_LENGTH;
   }
 
   /** One of 0 … count − 1, each in a world of its own; `reason` is the id of what is unknown. */

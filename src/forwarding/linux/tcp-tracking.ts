@@ -1,12 +1,4 @@
-import {
-  type ConnectionTable,
-  ENTRY_LENGTH,
-  Entry,
-  EntryFlag,
-  Side,
-  TCP_SIDE_LENGTH,
-  WORKING_SLOT,
-} from './connection-table.ts';
+import { Entry, EntryFlag, Side, TCP_SIDE_LENGTH } from './connection-table.ts';
 import type { Run } from './run.ts';
 import { Timeout } from './settings.ts';
 import { areTcpFlagsValid, isBefore, nextTcpState, SegmentKind, segmentKind, TcpState } from './tcp-state.ts';
@@ -30,7 +22,6 @@ const SYN = 0x02;
 const FIN = 0x01;
 const RST = 0x04;
 const ACK = 0x10;
-const BASE = WORKING_SLOT * ENTRY_LENGTH;
 const LARGEST_ACK_WINDOW = 66000;
 
 const Window = { accept: 0, ignore: 1, invalid: 2 } as const;
@@ -44,14 +35,14 @@ export function trackSegment(run: Run, direction: number, fresh: boolean): numbe
   const w = run.table.words;
   const kind = segmentKind(run.tcpFlags);
   if (fresh && !beginEntry(run, w, kind)) return Tracking.invalid;
-  const oldState = w[BASE + Entry.tcpState]!;
+  const oldState = w[run.base + Entry.tcpState]!;
   let newState = nextTcpState(direction, kind, oldState);
   let effectiveOldState = oldState;
   let skipWindow = false;
 
   if (newState === TcpState.invalid) return Tracking.invalid;
   if (newState === TcpState.ignored || (newState === TcpState.synSent && oldState >= TcpState.timeWait)) {
-    if (newState === TcpState.synSent && mayReopen(w, direction)) return Tracking.reopen;
+    if (newState === TcpState.synSent && mayReopen(run, w, direction)) return Tracking.reopen;
     if (!answersIgnoredSyn(run, w, direction, kind)) {
       rememberIgnored(run, w, direction, kind, oldState);
       return Tracking.accept;
@@ -59,16 +50,16 @@ export function trackSegment(run: Run, direction: number, fresh: boolean): numbe
     // The firewall lost track and the peers did not: take up the connection that the ignored SYN began.
     effectiveOldState = TcpState.synSent;
     newState = TcpState.synReceived;
-    resynchronise(w, direction);
+    resynchronise(run, w, direction);
   } else if (newState === TcpState.timeWait) {
-    if (isChallengeAcknowledgement(w, direction, kind, oldState)) {
-      w[BASE + Entry.lastFlags]! &= ~SideFlag.challengeExpected;
+    if (isChallengeAcknowledgement(run, w, direction, kind, oldState)) {
+      w[run.base + Entry.lastFlags]! &= ~SideFlag.challengeExpected;
       return Tracking.accept;
     }
   } else if (newState === TcpState.synSent2) {
-    w[BASE + Entry.lastFlags]! |= SideFlag.simultaneousOpen;
+    w[run.base + Entry.lastFlags]! |= SideFlag.simultaneousOpen;
   } else if (newState === TcpState.synReceived) {
-    const simultaneous = (w[BASE + Entry.lastFlags]! & SideFlag.simultaneousOpen) !== 0;
+    const simultaneous = (w[run.base + Entry.lastFlags]! & SideFlag.simultaneousOpen) !== 0;
     if (direction === 1 && kind === SegmentKind.ack && simultaneous) newState = TcpState.established;
   } else if (newState === TcpState.close && kind === SegmentKind.reset) {
     const judged = judgeReset(run, w, direction, oldState);
@@ -93,7 +84,7 @@ function beginEntry(run: Run, w: Int32Array, kind: number): boolean {
   const state = nextTcpState(0, kind, TcpState.none);
   if (state === TcpState.invalid || state === TcpState.ignored) return false;
   if (state !== TcpState.synSent && run.setting(run.router.settings.tcpLoose) === 0) return false;
-  const side = BASE + Entry.tcp;
+  const side = run.base + Entry.tcp;
   const window = run.window === 0 ? 1 : run.window;
   const end = segmentEnd(run);
   w[side + Side.end] = end;
@@ -107,66 +98,72 @@ function beginEntry(run: Run, w: Int32Array, kind: number): boolean {
     w[side + Side.flags] = SideFlag.sackPermitted | SideFlag.liberal;
     w[side + TCP_SIDE_LENGTH + Side.flags] = SideFlag.sackPermitted | SideFlag.liberal;
   }
-  w[BASE + Entry.lastKind] = SegmentKind.none;
+  w[run.base + Entry.lastKind] = SegmentKind.none;
   return true;
 }
 
-function mayReopen(w: Int32Array, direction: number): boolean {
-  const flags = w[BASE + Entry.tcp + Side.flags]! | w[BASE + Entry.tcp + TCP_SIDE_LENGTH + Side.flags]!;
+function mayReopen(run: Run, w: Int32Array, direction: number): boolean {
+  const flags = w[run.base + Entry.tcp + Side.flags]! | w[run.base + Entry.tcp + TCP_SIDE_LENGTH + Side.flags]!;
   if ((flags & SideFlag.closeInit) !== 0) return true;
-  return w[BASE + Entry.lastDirection] === direction && w[BASE + Entry.lastKind] === SegmentKind.reset;
+  return w[run.base + Entry.lastDirection] === direction && w[run.base + Entry.lastKind] === SegmentKind.reset;
 }
 
 function answersIgnoredSyn(run: Run, w: Int32Array, direction: number, kind: number): boolean {
   return (
     kind === SegmentKind.synAck &&
-    w[BASE + Entry.lastKind] === SegmentKind.syn &&
-    w[BASE + Entry.lastDirection] !== direction &&
-    run.acknowledgement === w[BASE + Entry.lastEnd]
+    w[run.base + Entry.lastKind] === SegmentKind.syn &&
+    w[run.base + Entry.lastDirection] !== direction &&
+    run.acknowledgement === w[run.base + Entry.lastEnd]
   );
 }
 
-function resynchronise(w: Int32Array, direction: number): void {
-  const asked = BASE + Entry.tcp + w[BASE + Entry.lastDirection]! * TCP_SIDE_LENGTH;
-  const end = w[BASE + Entry.lastEnd]!;
+function resynchronise(run: Run, w: Int32Array, direction: number): void {
+  const asked = run.base + Entry.tcp + w[run.base + Entry.lastDirection]! * TCP_SIDE_LENGTH;
+  const end = w[run.base + Entry.lastEnd]!;
   w[asked + Side.end] = end;
   w[asked + Side.maxEnd] = end;
-  w[asked + Side.maxWindow] = w[BASE + Entry.lastWindow] === 0 ? 1 : w[BASE + Entry.lastWindow]!;
-  w[asked + Side.scale] = w[BASE + Entry.lastScale]!;
-  w[BASE + Entry.lastFlags]! &= ~SideFlag.challengeExpected;
-  w[asked + Side.flags] = w[BASE + Entry.lastFlags]!;
-  const answering = BASE + Entry.tcp + direction * TCP_SIDE_LENGTH;
+  w[asked + Side.maxWindow] = w[run.base + Entry.lastWindow] === 0 ? 1 : w[run.base + Entry.lastWindow]!;
+  w[asked + Side.scale] = w[run.base + Entry.lastScale]!;
+  w[run.base + Entry.lastFlags]! &= ~SideFlag.challengeExpected;
+  w[asked + Side.flags] = w[run.base + Entry.lastFlags]!;
+  const answering = run.base + Entry.tcp + direction * TCP_SIDE_LENGTH;
   const liberal = w[answering + Side.flags]! & SideFlag.liberal;
   w.fill(0, answering, answering + TCP_SIDE_LENGTH);
   w[answering + Side.flags] = liberal;
 }
 
 function rememberIgnored(run: Run, w: Int32Array, direction: number, kind: number, oldState: number): void {
-  w[BASE + Entry.lastKind] = kind;
-  w[BASE + Entry.lastDirection] = direction;
-  w[BASE + Entry.lastSequence] = run.sequence;
-  w[BASE + Entry.lastEnd] = segmentEnd(run);
-  w[BASE + Entry.lastWindow] = run.window;
+  w[run.base + Entry.lastKind] = kind;
+  w[run.base + Entry.lastDirection] = direction;
+  w[run.base + Entry.lastSequence] = run.sequence;
+  w[run.base + Entry.lastEnd] = segmentEnd(run);
+  w[run.base + Entry.lastWindow] = run.window;
   if (kind === SegmentKind.syn && direction === 0) {
-    w[BASE + Entry.lastScale] = run.windowScale < 0 ? 0 : Math.min(run.windowScale, 14);
-    w[BASE + Entry.lastFlags] =
+    w[run.base + Entry.lastScale] = run.windowScale < 0 ? 0 : Math.min(run.windowScale, 14);
+    w[run.base + Entry.lastFlags] =
       (run.windowScale < 0 ? 0 : SideFlag.windowScale) |
       (run.sackPermitted === 0 ? 0 : SideFlag.sackPermitted) |
       (oldState === TcpState.lastAck ? SideFlag.challengeExpected : 0);
   }
   if (oldState === TcpState.synSent && kind === SegmentKind.ack && direction === 1) {
-    w[BASE + Entry.lastAcknowledgement] = run.acknowledgement;
+    w[run.base + Entry.lastAcknowledgement] = run.acknowledgement;
   }
 }
 
 /** RFC 5961: an ACK that answers a stray SYN does not acknowledge the last FIN. */
-function isChallengeAcknowledgement(w: Int32Array, direction: number, kind: number, oldState: number): boolean {
+function isChallengeAcknowledgement(
+  run: Run,
+  w: Int32Array,
+  direction: number,
+  kind: number,
+  oldState: number,
+): boolean {
   return (
     oldState === TcpState.lastAck &&
     kind === SegmentKind.ack &&
-    w[BASE + Entry.lastDirection] !== direction &&
-    w[BASE + Entry.lastKind] === SegmentKind.syn &&
-    (w[BASE + Entry.lastFlags]! & SideFlag.challengeExpected) !== 0
+    w[run.base + Entry.lastDirection] !== direction &&
+    w[run.base + Entry.lastKind] === SegmentKind.syn &&
+    (w[run.base + Entry.lastFlags]! & SideFlag.challengeExpected) !== 0
   );
 }
 
@@ -178,9 +175,9 @@ const RESET_STATE_KEPT_IN_WINDOW = 4;
 
 function judgeReset(run: Run, w: Int32Array, direction: number, oldState: number): number {
   if (oldState >= TcpState.finWait && oldState <= TcpState.close) return RESET_IN_WINDOW;
-  const flags = w[BASE + Entry.flags]!;
-  const lastKind = w[BASE + Entry.lastKind]!;
-  const peer = BASE + Entry.tcp + (1 - direction) * TCP_SIDE_LENGTH;
+  const flags = w[run.base + Entry.flags]!;
+  const lastKind = w[run.base + Entry.lastKind]!;
+  const peer = run.base + Entry.tcp + (1 - direction) * TCP_SIDE_LENGTH;
   let kept = false;
   if ((w[peer + Side.flags]! & SideFlag.maxAcknowledgedSet) !== 0 && lastKind !== SegmentKind.syn) {
     const established = oldState === TcpState.established && (flags & EntryFlag.assured) !== 0;
@@ -192,35 +189,35 @@ function judgeReset(run: Run, w: Int32Array, direction: number, oldState: number
     if (!established || run.sequence === expected) return RESET_CHECK_WINDOW;
     const followsOwnData =
       lastKind === SegmentKind.ack &&
-      w[BASE + Entry.lastDirection] === direction &&
-      run.sequence === w[BASE + Entry.lastEnd];
+      w[run.base + Entry.lastDirection] === direction &&
+      run.sequence === w[run.base + Entry.lastEnd];
     if (followsOwnData) return RESET_CHECK_WINDOW;
     kept = true;
   }
   // An ignored SYN counts only where the other side sent it: measured on 6.18, which older sources do not show.
-  const fromPeer = w[BASE + Entry.lastDirection] !== direction;
+  const fromPeer = w[run.base + Entry.lastDirection] !== direction;
   const answersIgnored =
     ((flags & EntryFlag.seenReply) !== 0 && lastKind === SegmentKind.syn && fromPeer) ||
     ((flags & EntryFlag.assured) === 0 && lastKind === SegmentKind.ack);
-  if (answersIgnored && run.acknowledgement === w[BASE + Entry.lastEnd]) {
+  if (answersIgnored && run.acknowledgement === w[run.base + Entry.lastEnd]) {
     return kept ? RESET_STATE_KEPT_IN_WINDOW : RESET_IN_WINDOW;
   }
   const answersChallenge =
     oldState === TcpState.synSent &&
     lastKind === SegmentKind.ack &&
-    w[BASE + Entry.lastDirection] === 1 &&
-    run.sequence === w[BASE + Entry.lastAcknowledgement];
+    w[run.base + Entry.lastDirection] === 1 &&
+    run.sequence === w[run.base + Entry.lastAcknowledgement];
   if (answersChallenge) return kept ? RESET_STATE_KEPT_IN_WINDOW : RESET_IN_WINDOW;
   return kept ? RESET_STATE_KEPT : RESET_CHECK_WINDOW;
 }
 
 /** The window check (linux-forwarding 2.12). Ref: tcp_in_window(). */
 function checkWindow(run: Run, w: Int32Array, direction: number, kind: number): number {
-  const sender = BASE + Entry.tcp + direction * TCP_SIDE_LENGTH;
-  const receiver = BASE + Entry.tcp + (1 - direction) * TCP_SIDE_LENGTH;
+  const sender = run.base + Entry.tcp + direction * TCP_SIDE_LENGTH;
+  const receiver = run.base + Entry.tcp + (1 - direction) * TCP_SIDE_LENGTH;
   const flags = run.tcpFlags;
   const isSyn = (flags & SYN) !== 0;
-  const state = w[BASE + Entry.tcpState]!;
+  const state = w[run.base + Entry.tcpState]!;
   const rawWindow = run.window;
   let sequence = run.sequence;
   let end = segmentEnd(run);
@@ -344,8 +341,8 @@ function updateWindow(
   acknowledged: number,
   selective: number,
 ): void {
-  const sender = BASE + Entry.tcp + direction * TCP_SIDE_LENGTH;
-  const receiver = BASE + Entry.tcp + (1 - direction) * TCP_SIDE_LENGTH;
+  const sender = run.base + Entry.tcp + direction * TCP_SIDE_LENGTH;
+  const receiver = run.base + Entry.tcp + (1 - direction) * TCP_SIDE_LENGTH;
   const window = (run.tcpFlags & SYN) === 0 ? run.window << w[sender + Side.scale]! : run.window;
   const reach = (window + (selective - acknowledged)) >>> 0;
   if (w[sender + Side.maxWindow]! >>> 0 < reach) w[sender + Side.maxWindow] = reach | 0;
@@ -380,37 +377,37 @@ function countRetransmission(
   acknowledged: number,
 ): void {
   const again =
-    w[BASE + Entry.lastDirection] === direction &&
-    w[BASE + Entry.lastSequence] === sequence &&
-    w[BASE + Entry.lastAcknowledgement] === acknowledged &&
-    w[BASE + Entry.lastEnd] === end &&
-    w[BASE + Entry.lastWindow] === run.window;
+    w[run.base + Entry.lastDirection] === direction &&
+    w[run.base + Entry.lastSequence] === sequence &&
+    w[run.base + Entry.lastAcknowledgement] === acknowledged &&
+    w[run.base + Entry.lastEnd] === end &&
+    w[run.base + Entry.lastWindow] === run.window;
   if (again) {
-    w[BASE + Entry.retransmissions]!++;
+    w[run.base + Entry.retransmissions]!++;
     return;
   }
-  w[BASE + Entry.lastDirection] = direction;
-  w[BASE + Entry.lastSequence] = sequence;
-  w[BASE + Entry.lastAcknowledgement] = acknowledged;
-  w[BASE + Entry.lastEnd] = end;
-  w[BASE + Entry.lastWindow] = run.window;
-  w[BASE + Entry.retransmissions] = 0;
+  w[run.base + Entry.lastDirection] = direction;
+  w[run.base + Entry.lastSequence] = sequence;
+  w[run.base + Entry.lastAcknowledgement] = acknowledged;
+  w[run.base + Entry.lastEnd] = end;
+  w[run.base + Entry.lastWindow] = run.window;
+  w[run.base + Entry.retransmissions] = 0;
 }
 
 /** A FIN or reset out of the window shortens the life of an entry that is out of step. Ref: nf_tcp_handle_invalid(). */
 function handleInvalid(run: Run, w: Int32Array, direction: number, kind: number): void {
-  if ((w[BASE + Entry.flags]! & EntryFlag.assured) === 0) return;
+  if ((w[run.base + Entry.flags]! & EntryFlag.assured) === 0) return;
   if (kind !== SegmentKind.reset && kind !== SegmentKind.fin) return;
-  const lastKind = w[BASE + Entry.lastKind]!;
+  const lastKind = w[run.base + Entry.lastKind]!;
   const answered = lastKind === SegmentKind.fin || lastKind === SegmentKind.reset;
-  if (w[BASE + Entry.lastDirection] !== direction && answered) {
+  if (w[run.base + Entry.lastDirection] !== direction && answered) {
     const { table, router } = run;
-    const left = table.expires[WORKING_SLOT]! - run.now;
+    const left = table.expires[run.work]! - run.now;
     const shorter = router.settings.timeouts[Timeout.unacknowledged]!;
-    if (left >= 120 && left > shorter) table.expires[WORKING_SLOT] = run.now + shorter;
+    if (left >= 120 && left > shorter) table.expires[run.work] = run.now + shorter;
   } else {
-    w[BASE + Entry.lastKind] = kind;
-    w[BASE + Entry.lastDirection] = direction;
+    w[run.base + Entry.lastKind] = kind;
+    w[run.base + Entry.lastDirection] = direction;
   }
 }
 
@@ -424,10 +421,10 @@ function enterState(
 ): number {
   const { settings } = run.router;
   const { timeouts } = settings;
-  w[BASE + Entry.lastKind] = kind;
-  w[BASE + Entry.lastDirection] = direction;
-  w[BASE + Entry.tcpState] = newState;
-  const sides = BASE + Entry.tcp;
+  w[run.base + Entry.lastKind] = kind;
+  w[run.base + Entry.lastDirection] = direction;
+  w[run.base + Entry.tcpState] = newState;
+  const sides = run.base + Entry.tcp;
   if (oldState !== newState && newState === TcpState.finWait) {
     w[sides + direction * TCP_SIDE_LENGTH + Side.flags]! |= SideFlag.closeInit;
   }
@@ -435,17 +432,20 @@ function enterState(
   const unacknowledged =
     ((w[sides + Side.flags]! | w[sides + TCP_SIDE_LENGTH + Side.flags]!) & SideFlag.unacknowledged) !== 0;
   let timeout = normal;
-  if (w[BASE + Entry.retransmissions]! >= settings.maxRetransmissions && normal > timeouts[Timeout.retransmission]!) {
+  if (
+    w[run.base + Entry.retransmissions]! >= settings.maxRetransmissions &&
+    normal > timeouts[Timeout.retransmission]!
+  ) {
     timeout = timeouts[Timeout.retransmission]!;
   } else if (kind === SegmentKind.reset) {
     timeout = timeouts[TcpState.close]!;
   } else if (unacknowledged && normal > timeouts[Timeout.unacknowledged]!) {
     timeout = timeouts[Timeout.unacknowledged]!;
-  } else if (w[BASE + Entry.lastWindow] === 0 && normal > timeouts[Timeout.retransmission]!) {
+  } else if (w[run.base + Entry.lastWindow] === 0 && normal > timeouts[Timeout.retransmission]!) {
     timeout = timeouts[Timeout.retransmission]!;
   }
 
-  const flags = w[BASE + Entry.flags]!;
+  const flags = w[run.base + Entry.flags]!;
   if ((flags & EntryFlag.seenReply) === 0) {
     // A connection whose only answer is a reset never was one.
     if (kind === SegmentKind.reset) return Tracking.deleted;
@@ -457,9 +457,9 @@ function enterState(
     (oldState === TcpState.synReceived || oldState === TcpState.established) &&
     newState === TcpState.established
   ) {
-    w[BASE + Entry.flags] = flags | EntryFlag.assured;
+    w[run.base + Entry.flags] = flags | EntryFlag.assured;
   }
-  run.table.expires[WORKING_SLOT] = run.now + timeout;
+  run.table.expires[run.work] = run.now + timeout;
   return Tracking.accept;
 }
 
@@ -473,9 +473,4 @@ function takeOptions(run: Run, w: Int32Array, side: number): void {
 function segmentEnd(run: Run): number {
   const flags = run.tcpFlags;
   return (run.sequence + run.payloadLength + ((flags & SYN) >> 1) + (flags & FIN)) | 0;
-}
-
-/** The table's view of the working entry's TCP state, for the recorded walk. */
-export function workingTcpState(table: ConnectionTable): number {
-  return table.words[BASE + Entry.tcpState]!;
 }

@@ -62,18 +62,13 @@ export class Worlds {
     return -1;
   }
 
-  /** Back to the start of the present world, to walk it again. */
-  rewind(): void {
-    this.#position = 0;
-  }
-
   /** Of a choice in the present world. */
   reasonAt(position: number): number {
     return this.#reasons[position]!;
   }
 
-  /** Whether the walk stands behind the choice at this position. */
-  hasPassed(position: number): boolean {
-    return this.#position > position;
+  /** Choices that the walk has passed so far. */
+  get position(): number {
+    return this.#position;
   }
 }
