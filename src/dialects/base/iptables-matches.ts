@@ -225,6 +225,7 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
       options: { comment: 1 },
       build: (uses) => {
         for (const use of uses) refuseNegation(use);
+        if (uses.length !== 1) throw new RuleError('-m comment needs --comment once');
         return [];
       },
     },

@@ -1,5 +1,6 @@
 import type { Target } from '../../model/netfilter.ts';
 import { type IpAddress, parseIpAddress } from '../../net/ip-address.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
 import { parseMaskedMark, parseUnsigned32 } from '../../net/masked-mark.ts';
 import type { PortRange } from '../../net/port-range.ts';
 import {
@@ -117,6 +118,22 @@ function parseTranslationPorts(text: string): PortRange {
   return parseServiceRange(text, '-');
 }
 
+/** Ports are translated only where the rule is about a protocol that has them. */
+function requirePorts({ protocol }: RuleContext): void {
+  if (protocol === undefined || protocol.negated || !WITH_PORTS.has(protocol.number)) {
+    throw new RuleError('ports can be translated only with -p tcp, udp, sctp or dccp');
+  }
+}
+
+const WITH_PORTS: ReadonlySet<number> = new Set([
+  IpProtocol.tcp,
+  IpProtocol.udp,
+  IpProtocol.udplite,
+  IpProtocol.sctp,
+  IpProtocol.dccp,
+  IpProtocol.icmp,
+]);
+
 const NAT_FLAGS = { random: 0, 'random-fully': 0, persistent: 0 } as const;
 
 function natExtension(kind: 'snat' | 'dnat', option: string): TargetExtension {
@@ -133,14 +150,17 @@ function natExtension(kind: 'snat' | 'dnat', option: string): TargetExtension {
         // A shifted port map `first-last/base`: which port becomes which is not modelled.
         return { kind: 'unmodelled', name: 'DNAT to a shifted port range', text: `--${option} ${text}` };
       }
-      return { kind, ...parseTranslation(text, context), flags };
+      const translation = parseTranslation(text, context);
+      if (translation.ports !== undefined) requirePorts(context);
+      return { kind, ...translation, flags };
     },
   };
 }
 
-function buildMasquerade(uses: readonly OptionUse[]): Target {
+function buildMasquerade(uses: readonly OptionUse[], context: RuleContext): Target {
   for (const use of uses) refuseNegation(use);
   const ports = uses.find((use) => use.name === 'to-ports');
+  if (ports !== undefined) requirePorts(context);
   return {
     kind: 'masquerade',
     ...(ports === undefined ? {} : { ports: parseTranslationPorts(argumentOf(ports)) }),
@@ -159,7 +179,11 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
     'REJECT',
     {
       options: { 'reject-with': 1 },
-      build: ([use]) => (use === undefined ? { kind: 'reject' } : { kind: 'reject', with: argumentOf(use) }),
+      // Without --reject-with it is the port that is said to be unreachable.
+      build: ([use], { family }) => ({
+        kind: 'reject',
+        with: use === undefined ? `icmp${family === 6 ? '6' : ''}-port-unreachable` : argumentOf(use),
+      }),
     },
   ],
   ['MARK', { options: MARK_OPTIONS, build: buildMark }],
