@@ -1,10 +1,17 @@
 import { IpProtocol } from '../net/ip-protocol.ts';
-import { type PacketBatch, Status } from '../wire/packet-batch.ts';
+import { PacketBatch, Status } from '../wire/packet-batch.ts';
 
 /** A copy may leave up to this long after it came in: a neighbour is asked three times, a second apart (linux-forwarding 4.13). */
 const PAIRING_WINDOW_NANOSECONDS = 4e9;
 /** Copies of one frame on two capture devices of one interface are this close. */
 const DUPLICATE_WINDOW_NANOSECONDS = 2e6;
+
+/**
+ * Files of single interfaces with microseconds can hold a frame's copy and the frame itself at one time, and the copy's file may come
+ * first in order. So a copy that finds nothing is kept this long.
+ */
+const TIE_NANOSECONDS = 2000;
+const EARLY_ROWS = 32;
 
 const SLOT_FREE = -1;
 
@@ -27,6 +34,14 @@ export class Pairing {
   readonly #ports: Uint32Array;
   readonly #fields: Uint32Array;
   #cursor = 0;
+  /** Copies that came before their frames. */
+  readonly #early = new PacketBatch(EARLY_ROWS);
+  readonly #earlyInterface = new Int16Array(EARLY_ROWS).fill(-1);
+  #earlyCursor = 0;
+  #earlyTime = Number.NEGATIVE_INFINITY;
+  /** Of the copy that {@link takeEarly} found. */
+  earlyInterface = -1;
+  earlyMac = -1;
 
   constructor(size = 1 << 16) {
     this.#size = size;
@@ -96,6 +111,34 @@ export class Pairing {
     return token;
   }
 
+  /** Keeps a copy for which {@link take} found nothing: its frame may have the same time. */
+  keepEarly(batch: PacketBatch, row: number, position: number): void {
+    const slot = this.#earlyCursor;
+    this.#earlyCursor = (slot + 1) % EARLY_ROWS;
+    copyIdentity(batch, row, this.#early, slot);
+    this.#earlyInterface[slot] = position;
+    this.#earlyTime = timeOf(batch, row);
+  }
+
+  /** Whether this frame's copy was kept: then {@link earlyInterface} and {@link earlyMac} hold. `translated` as for remember. */
+  takeEarly(batch: PacketBatch, row: number, translated: number): boolean {
+    if (timeOf(batch, row) - this.#earlyTime > TIE_NANOSECONDS) return false;
+    const early = this.#early;
+    for (let slot = 0; slot < EARLY_ROWS; slot++) {
+      if (this.#earlyInterface[slot]! < 0 || early.ttl[slot]! + 1 !== batch.ttl[row]) continue;
+      if (
+        Math.abs(timeOf(batch, row) - timeOf(early, slot)) > TIE_NANOSECONDS ||
+        !samePacket(early, slot, batch, row, translated)
+      )
+        continue;
+      this.earlyInterface = this.#earlyInterface[slot]!;
+      this.earlyMac = early.destinationMac[slot]!;
+      this.#earlyInterface[slot] = -1;
+      return true;
+    }
+    return false;
+  }
+
   #unlink(slot: number): void {
     const bucket = this.#hash[slot]!;
     let current = this.#heads[bucket]!;
@@ -156,6 +199,46 @@ export class Pairing {
     if (((this.#ports[slot]! ^ ports) & 0xffff) !== 0) destinationSame = false;
     return (sourceSame || (translated & 1) !== 0) && (destinationSame || (translated & 2) !== 0);
   }
+}
+
+/** Copies the fields by which a packet is known again. */
+function copyIdentity(from: PacketBatch, row: number, to: PacketBatch, slot: number): void {
+  to.seconds[slot] = from.seconds[row]!;
+  to.nanoseconds[slot] = from.nanoseconds[row]!;
+  to.status[slot] = from.status[row]!;
+  to.protocol[slot] = from.protocol[row]!;
+  to.ttl[slot] = from.ttl[row]!;
+  to.identification[slot] = from.identification[row]!;
+  to.fragmentOffset[slot] = from.fragmentOffset[row]!;
+  to.networkLength[slot] = from.networkLength[row]!;
+  to.destinationMac[slot] = from.destinationMac[row]!;
+  to.tcpFlags[slot] = from.tcpFlags[row]!;
+  to.tcpSequence[slot] = from.tcpSequence[row]!;
+  to.tcpAcknowledgement[slot] = from.tcpAcknowledgement[row]!;
+  to.icmpType[slot] = from.icmpType[row]!;
+  to.icmpCode[slot] = from.icmpCode[row]!;
+  to.icmpIdentifier[slot] = from.icmpIdentifier[row]!;
+  to.icmpSequence[slot] = from.icmpSequence[row]!;
+  to.sourcePort[slot] = from.sourcePort[row]!;
+  to.destinationPort[slot] = from.destinationPort[row]!;
+  for (let word = 0; word < 4; word++) {
+    to.source[4 * slot + word] = from.source[4 * row + word]!;
+    to.destination[4 * slot + word] = from.destination[4 * row + word]!;
+  }
+}
+
+function samePacket(early: PacketBatch, slot: number, batch: PacketBatch, row: number, translated: number): boolean {
+  if (identityOf(early, slot) !== identityOf(batch, row) || early.protocol[slot] !== batch.protocol[row]) return false;
+  if (early.networkLength[slot] !== batch.networkLength[row] || early.tcpSequence[slot] !== batch.tcpSequence[row])
+    return false;
+  if (early.tcpAcknowledgement[slot] !== batch.tcpAcknowledgement[row]) return false;
+  let source = early.sourcePort[slot] === batch.sourcePort[row];
+  let destination = early.destinationPort[slot] === batch.destinationPort[row];
+  for (let word = 0; word < 4; word++) {
+    if (early.source[4 * slot + word] !== batch.source[4 * row + word]) source = false;
+    if (early.destination[4 * slot + word] !== batch.destination[4 * row + word]) destination = false;
+  }
+  return (source || (translated & 1) !== 0) && (destination || (translated & 2) !== 0);
 }
 
 /** Nanoseconds since 1970 as a double: exact to about 256 ns, enough for windows of milliseconds. */

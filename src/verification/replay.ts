@@ -212,7 +212,10 @@ class ReplayRun implements Replay {
     }
     const path = this.#intern(batch, row, ingress, toServer, wasReply);
     const token = this.log.count(connection, path, batch, row);
-    if (!this.#options.whatIf) this.#pairing.remember(batch, row, position, token, translated);
+    if (this.#options.whatIf) return;
+    if (this.#pairing.takeEarly(batch, row, translated))
+      this.log.observe(token, this.#pairing.earlyInterface, this.#pairing.earlyMac);
+    else this.#pairing.remember(batch, row, position, token, translated);
   }
 
   /**
@@ -354,6 +357,7 @@ class ReplayRun implements Replay {
     }
     const end = this.#monitored.serverEnd(batch, row, true);
     if (end === ServerEnd.none || this.#options.whatIf) return;
+    this.#pairing.keepEarly(batch, row, position);
     if (this.forwarder.isLocal(batch.family[row]!, batch.source, 4 * row)) return;
     this.#feedUncaptured(batch, row, position, end);
   }

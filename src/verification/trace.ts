@@ -126,8 +126,17 @@ class TraceRun {
     this.#forwarder.decide(batch, row, position, this.#decisions, 0);
     this.#totals.ingress++;
     const token = this.#firstToken + this.#waiting.length;
-    this.#pairing.remember(batch, row, position, token, translationOf(this.#decisions, 0, batch, row));
-    this.#waiting.push(this.#describe(batch, row, position));
+    const translated = translationOf(this.#decisions, 0, batch, row);
+    const frame = this.#describe(batch, row, position);
+    this.#waiting.push(frame);
+    if (!this.#pairing.takeEarly(batch, row, translated)) {
+      this.#pairing.remember(batch, row, position, token, translated);
+      return;
+    }
+    this.#totals.observed++;
+    this.#totals.unpairedEgress--;
+    const name = this.#forwarder.interfaceNames[this.#pairing.earlyInterface];
+    if (name !== undefined) frame.observedEgress = name;
   }
 
   #describe(batch: PacketBatch, row: number, position: number): TracedFrame {
@@ -160,7 +169,9 @@ class TraceRun {
     const token = this.#pairing.take(batch, row);
     const frame = this.#waiting[token - this.#firstToken];
     if (token < 0 || frame === undefined) {
-      if (!this.#forwarder.isLocal(batch.family[row]!, batch.source, 4 * row)) this.#totals.unpairedEgress++;
+      if (this.#forwarder.isLocal(batch.family[row]!, batch.source, 4 * row)) return;
+      this.#totals.unpairedEgress++;
+      this.#pairing.keepEarly(batch, row, position);
       return;
     }
     this.#totals.observed++;
