@@ -11,15 +11,21 @@ import type { Router } from '../verification/router.ts';
 const LARGEST_STATE_BYTES = 256 * 1024 * 1024;
 const SITE_FILE = 'redirect-verify.yaml';
 
-/** Captures as given: FILE, `-`, or IFACE=FILE unless a file of that whole name exists. */
+/** Captures as given: FILE, `-`, or IFACE=FILE unless a file of that whole name exists. Throws InputError where one is no file. */
 export function captureInputs(given: readonly string[]): CaptureInput[] {
   if (given.filter((item) => item === '-').length > 1)
     throw new InputError('standard input (-) can be given only once');
-  return given.map((item) => {
+  const inputs = given.map((item): CaptureInput => {
     const equals = item.indexOf('=');
     if (equals <= 0 || item === '-' || existsSync(item) || item.slice(0, equals).includes('/')) return { path: item };
     return { path: item.slice(equals + 1), interface: item.slice(0, equals) };
   });
+  // Before the router's state is looked for beside it: a capture that is not there would be told as a state that is not there.
+  for (const { path } of inputs) {
+    if (path !== '-' && statOf(path).isDirectory())
+      throw new InputError(`${path}: is a directory, a capture file was expected`);
+  }
+  return inputs;
 }
 
 /** A router with the files that its state was read from. */

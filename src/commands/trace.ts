@@ -89,8 +89,7 @@ async function traceCaptures(
       }
     }
     writeOut(lines.join(''));
-    for (const problem of captures.problems())
-      if (!ndjson) process.stderr.write(`${problem.code}: ${problem.message}\n`);
+    for (const problem of captures.problems()) process.stderr.write(`${problem.code}: ${problem.message}\n`);
     if (ndjson) writeOut(`${JSON.stringify({ type: 'summary', ...totals })}\n`);
     if (options.frame !== undefined && shown === 0) {
       throw new InputError(
