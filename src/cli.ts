@@ -9,6 +9,15 @@ import { InputError } from './text/input-error.ts';
 
 const COULD_NOT_RUN = 2;
 
+const EXAMPLES = `
+Examples:
+  redirect-verify capture.pcapng --router router.txt --sps 172.16.0.1 --service rdp
+  redirect-verify plain.pcapng --router new-configuration/ --what-if
+  redirect-verify trace capture.pcapng --frame 12
+  redirect-verify collect linux > collect.sh
+
+Ends with 0 verified, 1 failed, 3 inconclusive, 2 could not run.`;
+
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
@@ -22,6 +31,7 @@ function program(): Command {
     .version(version())
     .enablePositionalOptions()
     .showHelpAfterError('(redirect-verify --help shows how)')
+    .addHelpText('after', EXAMPLES)
     .exitOverride();
   for (const add of [addVerify, addTrace, addExplain, addCollect]) add(root);
   for (const command of root.commands) command.exitOverride().showHelpAfterError('(redirect-verify --help shows how)');

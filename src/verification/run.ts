@@ -1,0 +1,118 @@
+import type { CaptureSet } from '../capture/capture-set.ts';
+import type { Where } from '../diagnostic/diagnostic.ts';
+import type { Intent } from '../model/intent.ts';
+import { assess } from './assess.ts';
+import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
+import { addUncovered, collectFailures, decider } from './failures.ts';
+import { resolveIntent, type StatedIntent } from './intent.ts';
+import type { JudgedConnection, JudgedWay } from './judged.ts';
+import { type ReplayOptions, replay } from './replay.ts';
+import type { Router } from './router.ts';
+import type { SessionSpec } from './session.ts';
+import { untranslatedFix } from './translation.ts';
+import type { Verification } from './verification.ts';
+
+export interface RunOptions extends ReplayOptions {
+  readonly requireObserved?: boolean;
+  /** Recognise the causes of failures, in the order in which they are to be asked. */
+  readonly diagnosers: readonly Diagnoser[];
+}
+
+/** Replays captures through a router, judges every connection and looks for the causes of what fails. Throws InputError. */
+export async function runVerification(
+  captures: CaptureSet,
+  router: Router,
+  stated: StatedIntent,
+  options: RunOptions,
+): Promise<Verification> {
+  const resolved = resolveIntent(stated, router);
+  const run = await replay(captures, router, resolved, options);
+  const lossy = captures.files().some((file) => file.dropped > 0);
+  const assessment = assess(run, router, resolved, options.whatIf, lossy);
+  const { connections } = assessment;
+  const intent: Intent = {
+    ...resolved.intent,
+    snat: assessment.snat,
+    inferred:
+      assessment.snatInferred && assessment.snat !== 'unknown'
+        ? [...resolved.intent.inferred, 'snat']
+        : resolved.intent.inferred,
+  };
+  const interfaceName = (position: number): string => run.forwarder.interfaceNames[position] ?? 'an unknown interface';
+  const files = captures.files();
+  const specs = failingSpecs(connections, assessment.specOf);
+  const { diagnosers } = options;
+  const diagnosis = assessment.snatKnown
+    ? diagnose(router, intent, [...specs.keys()], diagnosers)
+    : diagnoseEither(router, intent, [...specs.keys()], diagnosers);
+  const uncovered = diagnosis.uncovered.map(({ probe, spec }) => ({ probe, connections: specs.get(spec) ?? [] }));
+  return {
+    mode: options.whatIf ? 'what-if' : 'observed',
+    requireObserved: options.requireObserved ?? false,
+    router,
+    intent,
+    ambiguousSps: resolved.ambiguousSps,
+    replay: run,
+    captures: files,
+    captureInterfaces: captures.interfaces,
+    problems: [...captures.problems(), ...router.problems],
+    connections,
+    failures: addUncovered(collectFailures(connections, run.forwarder), uncovered, run.forwarder),
+    diagnosis,
+    spsSideCaptured:
+      run.senders.spsInterfaces.some((position) => run.vantage.wasCaptured(position)) || run.sawAnyInterface,
+    lossy,
+    everythingObserved: connections.every(isObserved),
+    fragmentsMayBeMonitored: run.fragments.count > 0,
+    interfaceName,
+    placeOf: (frame, position): Where => ({
+      kind: 'frame',
+      path: files[frame.file]?.path ?? '',
+      frame: frame.frame,
+      ...(position >= 0 && { interface: interfaceName(position) }),
+    }),
+    connectionsAt: (path, line) =>
+      connections.filter((item) => meets(item, `${path}:${line}:`)).map((item) => item.connection.id),
+    untranslatedFix: (way: JudgedWay) => untranslatedFix(router, intent, way, connections, assessment.specOf),
+  };
+}
+
+/** One session for each kind of failure, with the connections it stands for: what mends it mends its like. */
+function failingSpecs(
+  connections: readonly JudgedConnection[],
+  specOf: (item: JudgedConnection) => readonly SessionSpec[],
+): Map<SessionSpec, number[]> {
+  const byKind = new Map<string, { spec: SessionSpec; connections: number[] }>();
+  for (const item of connections) {
+    const failing = [
+      ...item.ways
+        .filter((way) => way.category !== 'viaSps' && !way.stray)
+        .map((way) => `${way.path.toServer}/${way.category}/${decider(way.path.walk)}`),
+      ...item.probes.problems.map((probe) => `${probe.toServer}/${probe.category}/${decider(probe.walk)}`),
+    ];
+    if (failing.length === 0) continue;
+    for (const spec of specOf(item)) {
+      const key = `${[...new Set(failing)].join()}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
+      const known = byKind.get(key) ?? { spec, connections: [] };
+      known.connections.push(item.connection.id);
+      byKind.set(key, known);
+    }
+  }
+  return new Map([...byKind.values()].map((item) => [item.spec, item.connections]));
+}
+
+function isObserved(item: JudgedConnection): boolean {
+  return (
+    item.probes.toServer + item.probes.toClient === 0 &&
+    item.ways.every((way) => !way.path.synthetic && way.count.observed.length > 0)
+  );
+}
+
+function meets(item: JudgedConnection, place: string): boolean {
+  const walks = [...item.ways.map((way) => way.path.walk), ...item.probes.problems.map((probe) => probe.walk)];
+  return walks.some((walk) =>
+    walk.steps.some(
+      (step) => 'origin' in step && step.origin !== undefined && `${step.origin.path}:${step.origin.line}:` === place,
+    ),
+  );
+}
