@@ -23,7 +23,7 @@ export function captureInputs(given: readonly string[]): CaptureInput[] {
   // Before the router's state is looked for beside it: a capture that is not there would be told as a state that is not there.
   for (const { path } of inputs) {
     if (path !== '-' && statOf(path).isDirectory())
-      throw new InputError(`${path}: is a directory, a capture file was expected`);
+      throw new InputError(`${path}: is a directory; name the capture files in it`);
   }
   return inputs;
 }
