@@ -306,6 +306,34 @@ describe('entries', () => {
   });
 });
 
+describe('connections to the router itself', () => {
+  const ssh: PacketParts = { from: C, to: '10.0.0.254:22' };
+
+  it("do not depend on the router's own packets, which no capture of what enters it holds", () => {
+    const lab = new Lab(tracking());
+    expect(lab.send('eth0', ssh)).toBe('delivered');
+    expect(lab.send('eth0', { ...ssh, flags: 'A', sequence: 1, acknowledgement: 1 })).toBe('delivered');
+  });
+
+  it('are undetermined where rules ask for their state', () => {
+    const lab = new Lab(
+      tracking({
+        tables: {
+          filter: [
+            ':INPUT DROP',
+            '-A INPUT -p tcp -m tcp --syn -j ACCEPT',
+            '-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT',
+          ],
+        },
+      }),
+    );
+    expect(lab.send('eth0', ssh)).toBe('delivered');
+    expect(lab.send('eth0', { ...ssh, flags: 'A', sequence: 1, acknowledgement: 1 })).toMatch(
+      /^undetermined: the router's own packets/,
+    );
+  });
+});
+
 describe('ICMP (2.7, 2.8)', () => {
   it('queries make entries, replies without one are INVALID', () => {
     const lab = new Lab(tracking());
