@@ -1,4 +1,4 @@
-import { DecisionFlag } from '../forwarding/decision.ts';
+import { DecisionFlag, Disposition } from '../forwarding/decision.ts';
 import { detected, type Finding } from './finding.ts';
 
 /** RV413. */
@@ -28,6 +28,8 @@ export const icmpRedirectsEnabled: Finding = {
     for (const item of run.connections) {
       for (const way of item.ways) {
         if ((way.path.flags & DecisionFlag.icmpRedirect) === 0) continue;
+        // The flag then is of one possible outcome only.
+        if (way.path.disposition === Disposition.undetermined) continue;
         const group = byInterface.get(way.path.ingress) ?? {
           packets: 0,
           connections: new Set<number>(),
