@@ -1,4 +1,4 @@
-import { existsSync, realpathSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { InputError } from '../text/input-error.ts';
 
@@ -17,18 +17,32 @@ export function writeOut(text: string): void {
   }
 }
 
-/** Writes a report to a file, whole or not at all, never over one of the run's inputs. */
+/**
+ * Writes a report to a file, whole or not at all, never over one of the run's inputs. What is there and no plain file (a device, a pipe) is
+ * written to and not replaced; neither is a link.
+ */
 export function writeFileWhole(path: string, text: string, inputs: readonly string[]): void {
   refuseInput(path, inputs);
+  try {
+    const existing = statSync(path, { throwIfNoEntry: false });
+    if (existing !== undefined && !existing.isFile()) writeFileSync(path, text);
+    else replaceFile(existing === undefined ? path : realpathSync(path), text);
+  } catch (error) {
+    throw new InputError(
+      `${path}: cannot be written (${error instanceof Error && 'code' in error ? error.code : error})`,
+    );
+  }
+}
+
+function replaceFile(path: string, text: string): void {
   const temporary = join(dirname(path), `.redirect-verify-${process.pid}.tmp`);
   try {
     writeFileSync(temporary, text);
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw new InputError(
-      `${path}: cannot be written (${error instanceof Error && 'code' in error ? error.code : error})`,
-    );
+    // Where the folder is none, there is nothing to remove, and saying so would hide what went wrong.
+    if (existsSync(temporary)) rmSync(temporary, { force: true });
+    throw error;
   }
 }
 
