@@ -265,6 +265,36 @@ describe('ip rule commands', () => {
   });
 });
 
+describe('gateways and policy rules', () => {
+  it.each([
+    { name: 'an error rule that holds for every packet', rule: 'ip rule add pref 5 prohibit', refused: true },
+    { name: 'an inverted one', rule: 'ip rule add pref 5 not fwmark 2 unreachable', refused: true },
+    { name: 'one for marked packets', rule: 'ip rule add pref 5 fwmark 2 unreachable', refused: false },
+    { name: 'one behind main', rule: 'ip rule add pref 32767 blackhole', refused: false },
+    { name: 'no rule for main', rule: 'ip rule flush', refused: true },
+  ])('$name: the route is taken or refused as the kernel does', ({ rule: command, refused }) => {
+    const text = script(
+      'ip addr add 172.16.0.254/24 dev eth1',
+      command,
+      'ip route add default via 172.16.0.1 table 103',
+    );
+    expect(routesOf(stateOf(text), 103)).toHaveLength(refused ? 0 : 1);
+    expect(problems(text)).toEqual(refused ? ['RV302 3:1'] : []);
+  });
+
+  it("the route's own table knows the gateway first", () => {
+    const text = script(
+      'ip addr add 172.16.0.254/24 dev eth1',
+      'ip route add default dev eth2 table 103',
+      'ip route add 10.0.0.0/8 via 172.16.0.1 table 103',
+    );
+    expect(routesOf(stateOf(text), 103)).toEqual([
+      '103 unicast 0.0.0.0/0 dev eth2',
+      '103 unicast 10.0.0.0/8 via 172.16.0.1 dev eth2',
+    ]);
+  });
+});
+
 describe('ip route, addr and link commands', () => {
   const up = ['ip addr add 172.16.0.254/24 dev eth1', 'ip addr add 10.0.0.254/24 brd + dev eth2'];
   const cases: readonly {
@@ -333,6 +363,21 @@ describe('ip route, addr and link commands', () => {
         'ip route del 1.0.0.0/8 table 103',
       ],
       want: ['103 unicast 2.0.0.0/8 dev a'],
+    },
+    {
+      name: 'del takes the lowest metric first',
+      lines: [
+        'ip route add 1.0.0.0/8 dev a metric 5 table 103',
+        'ip route add 1.0.0.0/8 dev b table 103',
+        'ip route del 1.0.0.0/8 table 103',
+      ],
+      want: ['103 unicast 1.0.0.0/8 metric 5 dev a'],
+    },
+    {
+      name: 'an exact copy is refused',
+      lines: ['ip route append 1.0.0.0/8 dev a table 103', 'ip route append 1.0.0.0/8 dev a table 103'],
+      want: ['103 unicast 1.0.0.0/8 dev a'],
+      problems: ['RV302 2:1'],
     },
     {
       name: 'flush of a table',
@@ -557,6 +602,12 @@ describe('what is not followed', () => {
     const device = stateOf(script(...lines));
     expect(device.runWideUnknowns.length).toBeGreaterThan(0);
     expect(device.problems.some((problem) => /RV30[12]/.test(problem.code) && problem.where !== undefined)).toBe(true);
+  });
+
+  it('a number behind a rule that is not understood means nobody knows what', () => {
+    const bad = 'iptables -t mangle -A PREROUTING -s host.example -j ACCEPT';
+    expect(stateOf(script(bad, 'iptables -t mangle -D PREROUTING 1')).runWideUnknowns).toHaveLength(1);
+    expect(stateOf(script(bad, `iptables -t mangle -I PREROUTING ${A}`)).runWideUnknowns).toEqual([]);
   });
 
   it('what stands in a loop is not applied, what follows it is', () => {

@@ -1,12 +1,12 @@
-import { type NextHop, type Route, RouteTableId } from '../../model/routing.ts';
-import type { Family } from '../../net/ip-address.ts';
-import { formatPrefix, networkOf } from '../../net/prefix.ts';
+import { type NextHop, type PolicyRule, type Route, RouteTableId } from '../../model/routing.ts';
+import type { Family, IpAddress } from '../../net/ip-address.ts';
+import { formatPrefix, networkOf, prefixContains } from '../../net/prefix.ts';
 import type { Span } from '../../text/span.ts';
 import type { DeviceDraft } from './device-draft.ts';
 import { readRouteWords, type RouteWords } from './ip-route-words.ts';
 import type { WordCursor } from './ip-words.ts';
 import type { Outcome } from './netfilter-draft.ts';
-import { deviceOfGateway } from './resolve-devices.ts';
+import { deviceOfGateway, deviceWithin } from './resolve-devices.ts';
 
 const DONE: Outcome = {};
 const refuse = (refused: string): Outcome => ({ refused });
@@ -26,6 +26,12 @@ export function runIpRoute(
     return uncertain(read.error ?? 'the destination is missing');
   if (verb === 'delete') return remove(draft, read, origin);
   const route = routeOf(draft, read, origin);
+  for (const hop of route.nextHops) {
+    const hidden = hop.onLink ? 'no' : hidesGateway(draft, route, hop);
+    if (hidden === 'unknown')
+      return uncertain('whether the kernel finds the gateway depends on policy rules that are not followed');
+    if (hidden === 'yes') return refuse('policy rules keep the kernel from finding the gateway');
+  }
   const refusal = refusalOf(draft, route, read);
   if (refusal !== undefined) return refuse(refusal);
   if (read.unmodelled.length > 0) {
@@ -41,14 +47,15 @@ function tableOf(draft: DeviceDraft, read: RouteWords, origin: Span): number {
 
 function routeOf(draft: DeviceDraft, read: RouteWords, origin: Span): Route {
   const prefix = read.prefix!;
+  const table = tableOf(draft, read, origin);
   const device = (hop: NextHop): NextHop => {
     if (hop.device !== undefined || hop.gateway === undefined) return hop;
-    const found = deviceOfGateway(draft.routes, hop.gateway);
+    const found = deviceOfGateway(draft.routes, hop.gateway, table);
     return found === undefined ? hop : { ...hop, device: found };
   };
   return {
     family: prefix.family,
-    table: tableOf(draft, read, origin),
+    table,
     type: read.type,
     prefix,
     tos: read.tos,
@@ -60,6 +67,52 @@ function routeOf(draft: DeviceDraft, read: RouteWords, origin: Span): Route {
     unmodelled: read.unmodelled,
     origin,
   };
+}
+
+/** Whether a rule holds for the lookup of a gateway: locally made, without source, mark, type of service and protocol. */
+function holdsForGateway(rule: PolicyRule, gateway: IpAddress, device: string | undefined): boolean {
+  const nowhere: IpAddress = { family: gateway.family, words: [0, 0, 0, 0] };
+  const holds =
+    (rule.from === undefined || prefixContains(rule.from, nowhere)) &&
+    (rule.to === undefined || prefixContains(rule.to, gateway)) &&
+    (rule.fwmark === undefined || (rule.fwmark.value & rule.fwmark.mask) === 0) &&
+    (rule.iif === undefined || rule.iif === 'lo') &&
+    (rule.oif === undefined || rule.oif === device) &&
+    rule.tos === undefined &&
+    rule.ipProtocol === undefined &&
+    rule.sourcePorts === undefined &&
+    rule.destinationPorts === undefined;
+  return holds !== rule.inverted;
+}
+
+/**
+ * Whether policy rules hide a gateway from the kernel, which looks it up in the route's own table, and then by the rules, before it
+ * takes the route. That nothing at all is connected to it is no matter here.
+ * Ref: linux fib_semantics.c fib_check_nh_v4_gw().
+ */
+function hidesGateway(draft: DeviceDraft, route: Route, { gateway, device }: NextHop): 'yes' | 'no' | 'unknown' {
+  if (gateway === undefined || gateway.family !== route.family) return 'no';
+  const connectedIn = (table: number): boolean => deviceWithin(draft.routes, gateway, table) !== undefined;
+  if (route.table !== RouteTableId.main && connectedIn(route.table)) return 'no';
+  for (const rule of draft.policyRules) {
+    if (rule.family !== route.family) continue;
+    if (rule.unmodelled.length > 0) return 'unknown';
+    if (!holdsForGateway(rule, gateway, device)) continue;
+    const { action } = rule;
+    switch (action.kind) {
+      case 'lookup':
+        if (action.table === RouteTableId.main) return rule.suppressPrefixLength === undefined ? 'no' : 'unknown';
+        if (action.table !== RouteTableId.local && connectedIn(action.table)) return 'unknown';
+        break;
+      case 'nop':
+        break;
+      case 'goto':
+        return 'unknown';
+      default:
+        return 'yes';
+    }
+  }
+  return 'yes';
 }
 
 /** Why a kernel does not take the route. A gateway that is on no connected network is kept, for the findings to name it. */
@@ -87,6 +140,13 @@ const sameSlot = (a: Route, b: Route): boolean =>
   a.prefix.prefixLength === b.prefix.prefixLength &&
   a.prefix.words.every((word, index) => word === b.prefix.words[index]);
 
+/** Whether two routes of one slot lead the same way: the kernel takes no exact copy. */
+function sameWay(a: Route, b: Route): boolean {
+  const hops = (route: Route): string =>
+    JSON.stringify(route.nextHops.map((hop) => [hop.gateway?.words, hop.device, hop.weight]));
+  return a.type === b.type && hops(a) === hops(b);
+}
+
 function insert(draft: DeviceDraft, verb: string, route: Route): Outcome {
   const first = draft.routes.findIndex((other) => sameSlot(other, route));
   switch (verb) {
@@ -95,10 +155,11 @@ function insert(draft: DeviceDraft, verb: string, route: Route): Outcome {
       draft.routes.push(route);
       return DONE;
     case 'append':
-      draft.routes.push(route);
-      return DONE;
     case 'prepend':
-      draft.routes.splice(first < 0 ? draft.routes.length : first, 0, route);
+      if (draft.routes.some((other) => sameSlot(other, route) && sameWay(other, route)))
+        return refuse('this route exists already');
+      if (verb === 'append') draft.routes.push(route);
+      else draft.routes.splice(first < 0 ? draft.routes.length : first, 0, route);
       return DONE;
     case 'replace':
     case 'change':
@@ -116,21 +177,28 @@ function remove(draft: DeviceDraft, read: RouteWords, origin: Span): Outcome {
   if (read.unmodelled.length > 0) return uncertain(`${read.unmodelled.join(', ')} is not modelled`);
   const prefix = read.prefix!;
   const table = tableOf(draft, read, origin);
-  const at = draft.routes.findIndex(
-    (route) =>
-      route.family === prefix.family &&
-      route.table === table &&
-      route.prefix.prefixLength === prefix.prefixLength &&
-      String(route.prefix.words) === String(prefix.words) &&
-      route.tos === read.tos &&
-      (read.metric === undefined || route.metric === read.metric) &&
-      (!read.typeWritten || route.type === read.type) &&
-      (read.nextHops.length === 0 || hopsMatch(read.nextHops, route.nextHops)),
-  );
+  const fits = (route: Route): boolean =>
+    route.family === prefix.family &&
+    route.table === table &&
+    route.prefix.prefixLength === prefix.prefixLength &&
+    String(route.prefix.words) === String(prefix.words) &&
+    route.tos === read.tos &&
+    (read.metric === undefined || route.metric === read.metric) &&
+    (!read.typeWritten || route.type === read.type) &&
+    (read.nextHops.length === 0 || hopsMatch(read.nextHops, route.nextHops));
+  let at = -1;
+  for (const [index, route] of draft.routes.entries()) {
+    // The kernel keeps the routes of a destination by metric.
+    if ((at < 0 || route.metric < draft.routes[at]!.metric) && fits(route)) at = index;
+  }
   if (at < 0) {
+    // What a table that is not completely known loses was not known before either.
     const known = draft.given.routeTables.get(prefix.family);
-    const complete = known === 'all' || known?.has(table) === true;
-    return complete ? refuse('there is no such route') : uncertain('whether there is such a route is not known');
+    const complete =
+      known === 'all' ||
+      known?.has(table) === true ||
+      draft.changed.flushedTables.get(prefix.family)?.has(table) === true;
+    return complete ? refuse('there is no such route') : DONE;
   }
   draft.routes.splice(at, 1);
   return DONE;

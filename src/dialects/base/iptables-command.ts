@@ -468,6 +468,12 @@ class CommandReader {
         `the rule expands to ${sources.length * destinations.length} rules, more than this tool takes`,
       );
     }
+    if (
+      sources.length * destinations.length > 1 &&
+      (this.sources?.negated === true || this.destinations?.negated === true)
+    ) {
+      throw new RuleError('several addresses cannot stand beside an inverted one');
+    }
     return sources.flatMap((source) => destinations.map((destination) => [...source, ...destination]));
   }
 
@@ -477,7 +483,6 @@ class CommandReader {
   ): Match[][] {
     if (given === undefined) return [[]];
     const parts = given.text.split(',');
-    if (parts.length > 1 && given.negated) throw new RuleError('several addresses cannot be inverted');
     if (parts.length > this.context.expansionLimit) {
       throw new RuleError(`the rule expands to ${parts.length} rules, more than this tool takes`);
     }
@@ -507,12 +512,15 @@ function unmodelledNames(rules: readonly RuleBody[]): string[] {
   return first.target.kind === 'unmodelled' ? [...names, `-j ${first.target.name}`] : names;
 }
 
+/** Name of match and target of a rule that could not be read. */
+export const NOT_UNDERSTOOD = 'not understood';
+
 /** The rule that stands for one that could not be read: whether it matches and what it then does are both unknown. */
 export function unknownRule(words: readonly Word[]): RuleBody {
   const text = words.map((word) => word.text).join(' ');
   return {
-    matches: [{ kind: 'unmodelled', name: 'not understood', text }],
-    target: { kind: 'unmodelled', name: 'not understood', text },
+    matches: [{ kind: 'unmodelled', name: NOT_UNDERSTOOD, text }],
+    target: { kind: 'unmodelled', name: NOT_UNDERSTOOD, text },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Rule, Ruleset, Table, TableName, Target } from '../../model/netfilter.ts';
 import type { Family } from '../../net/ip-address.ts';
 import type { Span } from '../../text/span.ts';
-import type { IptablesCommand, RuleBody } from './iptables-command.ts';
+import { type IptablesCommand, NOT_UNDERSTOOD, type RuleBody } from './iptables-command.ts';
 
 export interface ChainDraft {
   readonly name: string;
@@ -100,6 +100,9 @@ export function ruleKey(rule: RuleBody): string {
 
 const KEYS = new WeakMap<RuleBody, string>();
 
+const isNotUnderstood = (rule: Rule): boolean =>
+  rule.target.kind === 'unmodelled' && rule.target.name === NOT_UNDERSTOOD;
+
 const isOpen = (rule: RuleBody): boolean =>
   rule.target.kind === 'unmodelled' || rule.matches.some((match) => match.kind === 'unmodelled');
 
@@ -162,6 +165,17 @@ function applyRuleCommand(table: TableDraft, command: IptablesCommand, origin: S
   const chain = table.chains.get(command.chain ?? '');
   if (chain === undefined) return refuse(`there is no chain ${command.chain ?? ''} in table ${table.name}`);
   const rules = command.rules.map((rule): Rule => ({ ...rule, origin }));
+  if (
+    command.number !== undefined &&
+    command.number > (command.verb === 'insert' ? 1 : 0) &&
+    chain.rules.some(isNotUnderstood)
+  ) {
+    // The router may have refused the rule that stands for it here, or made several of it.
+    return {
+      refused: 'which rule is meant by the number is not known behind one that is not understood',
+      uncertain: true,
+    };
+  }
   switch (command.verb) {
     case 'append':
       for (const rule of rules) chain.rules.push(rule);

@@ -11,11 +11,19 @@ const isConnected = (route: Route): boolean => {
   return hop?.gateway === undefined && hop?.device !== undefined;
 };
 
-/** The device of a gateway: that of the most specific connected network which holds it. Ref: linux-forwarding 4.5. */
-export function deviceOfGateway(routes: readonly Route[], gateway: IpAddress): string | undefined {
+/**
+ * The device of a gateway: that of the most specific connected network which holds it, in the route's own table first.
+ * Ref: linux-forwarding 4.5; linux fib_semantics.c fib_check_nh_v4_gw().
+ */
+export function deviceOfGateway(routes: readonly Route[], gateway: IpAddress, table: number): string | undefined {
+  return deviceWithin(routes, gateway, table) ?? deviceWithin(routes, gateway, RouteTableId.main);
+}
+
+/** The device of the most specific connected network of one table that holds an address. */
+export function deviceWithin(routes: readonly Route[], address: IpAddress, table: number): string | undefined {
   let best: Route | undefined;
   for (const route of routes) {
-    if (!isConnected(route) || !prefixContains(route.prefix, gateway)) continue;
+    if (route.table !== table || !isConnected(route) || !prefixContains(route.prefix, address)) continue;
     if (best === undefined || route.prefix.prefixLength > best.prefix.prefixLength) best = route;
   }
   return best?.nextHops[0]?.device;
@@ -34,7 +42,7 @@ export function resolveDevices(routes: readonly Route[], interfacesGiven: boolea
   return routes.map((route) => {
     if (route.unmodelled.length > 0 || !route.nextHops.some(open)) return route;
     const nextHops = route.nextHops.map((hop) => {
-      const device = open(hop) && affordable ? deviceOfGateway(connected, hop.gateway!) : undefined;
+      const device = open(hop) && affordable ? deviceOfGateway(connected, hop.gateway!, route.table) : undefined;
       return device === undefined ? hop : { ...hop, device };
     });
     const lost = nextHops.find(open);
