@@ -90,9 +90,10 @@ describe('what is said of a router with unknowns holds for every router that it 
           sysctls: Object.fromEntries(missing.map((key) => [key, random(key.includes('rp_filter') ? 3 : 2)])),
         }),
       );
+      let at = 1000;
       for (let step = 0; step < 14; step++) {
         const [ingress, packet] = PACKETS[random(PACKETS.length)]!;
-        const at = 1000 + step * (random(5) === 0 ? 70 : 1);
+        at += random(5) === 0 ? 70 : 1;
         const said = unknown.send(ingress, { ...packet, at });
         packets++;
         const is = possible.map((lab) => lab.send(ingress, { ...packet, at }));
