@@ -217,6 +217,12 @@ describe('ip rule commands', () => {
       problems: ['RV302 2:1'],
     },
     {
+      name: 'the same is refused where it would get the same number',
+      lines: ['ip rule add pref 0 nop', 'ip rule add fwmark 1 table 1', 'ip rule add fwmark 1 table 1'],
+      want: [base[0]!, '0: nop', '0: mark 0x1 lookup 1', base[1]!, base[2]!],
+      problems: ['RV302 3:1'],
+    },
+    {
       name: 'the same without pref makes two',
       lines: ['ip rule add fwmark 1 table 1', 'ip rule add fwmark 1 table 1'],
       want: [base[0]!, '32764: mark 0x1 lookup 1', '32765: mark 0x1 lookup 1', base[1]!, base[2]!],

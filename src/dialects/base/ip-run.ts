@@ -71,10 +71,7 @@ function addRule(draft: DeviceDraft, family: Family, read: RuleWords, origin: Sp
   const action = read.action ?? DEFAULT_ACTION;
   if (action.kind === 'goto' && action.priority <= priority) return refuse('a goto leads only to a later rule');
   const rule: PolicyRule = { family, priority, ...read.selectors, action, origin };
-  if (
-    read.priority !== undefined &&
-    own.some((other) => other.priority === priority && ruleKey(other) === ruleKey(rule))
-  ) {
+  if (own.some((other) => other.priority === priority && ruleKey(other) === ruleKey(rule))) {
     return refuse('this policy rule exists already');
   }
   if (read.selectors.unmodelled.length > 0) {
