@@ -180,6 +180,13 @@ describe('link headers', () => {
       status: [],
       want: { family: 0 },
     },
+    {
+      name: 'cooked v1 of a frame relay device: its protocol is no EtherType',
+      linkType: LinkType.linuxCooked,
+      frame: layOut([2, 4], [2, 770], [2, 0], [8, 0], [2, 0x0800], ipv4({}, tcp())),
+      status: [],
+      want: { family: 0 },
+    },
     ...(
       [
         [1, 'broadcast', 2],

@@ -16,9 +16,15 @@ export function rowOf(batch: PacketBatch, row: number): Row {
 }
 
 /** The columns of a batch, by reflection: a column that is added is seen by the tests. */
-export function columnsOf(batch: PacketBatch): [string, Column][] {
-  return Object.entries(batch).filter((entry): entry is [string, Column] => ArrayBuffer.isView(entry[1]));
+export function columnsOf(batch: PacketBatch): readonly [string, Column][] {
+  const known = columnsByBatch.get(batch);
+  if (known !== undefined) return known;
+  const columns = Object.entries(batch).filter((entry): entry is [string, Column] => ArrayBuffer.isView(entry[1]));
+  columnsByBatch.set(batch, columns);
+  return columns;
 }
+
+const columnsByBatch = new WeakMap<PacketBatch, readonly [string, Column][]>();
 
 /** Decodes a frame that lies in the midst of `filler` bytes, into a row that holds rubbish. */
 export function decode(
