@@ -30,12 +30,21 @@ function program(): Command {
     )
     .version(version())
     .enablePositionalOptions()
-    .showHelpAfterError('(redirect-verify --help shows how)')
+    .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
   for (const add of [addVerify, addTrace, addExplain, addCollect]) add(root);
-  for (const command of root.commands) command.exitOverride().showHelpAfterError('(redirect-verify --help shows how)');
+  for (const command of root.commands) command.exitOverride();
   return root;
+}
+
+/** One line of what commander says in one or two, with the words of the user in it. */
+function usageError(text: string): string {
+  const lines = text
+    .trimEnd()
+    .replace(/^error: /, '')
+    .split('\n');
+  return `${lines.map(oneLine).join(' ')} (redirect-verify --help shows how)`;
 }
 
 /** Ends with one line for what the user can mend; anything else is a defect of ours and says so. */
