@@ -154,6 +154,15 @@ describe('a classic pcap file with lies', () => {
     expect(captures.problems()[0]?.message).toContain('corrupt at byte 164');
   });
 
+  it('far into a file the place is right as well', async () => {
+    const frames = Array.from({ length: 50_000 }, () => ({}));
+    const path = folder.write('far.pcap', pcapFile([...frames, { capturedLength: 0xffffffff }]));
+    const { captures } = await readAll([{ path }], {}, 4096);
+    expect(captures.problems()).toMatchObject([
+      { message: expect.stringContaining(`at byte ${24 + 50_000 * 70}, where frame 50001`), where: { frame: 50_001 } },
+    ]);
+  });
+
   it('a larger snap length allows longer frames', async () => {
     const bytes = layOut(FRAME, new Uint8Array(300_000));
     const path = folder.write('snap.pcap', pcapFile([{ bytes }, {}], { snapLength: 400_000 }));

@@ -51,6 +51,13 @@ const PADDING_OPTION: readonly Field[] = [
   [4, 0],
 ];
 
+/** So many tags of VLAN 1 before an IPv4 packet. */
+function stackedTags(count: number): Uint8Array {
+  let payload = vlanTag(1, 0x0800, ipv4({}, tcp()));
+  for (let index = 1; index < count; index++) payload = vlanTag(1, 0x8100, payload);
+  return payload;
+}
+
 describe('link headers', () => {
   it.each<Case>([
     {
@@ -116,8 +123,14 @@ describe('link headers', () => {
       want: { vlan: 5, etherType: 0 },
     },
     {
-      name: 'tags without end',
-      frame: ethernet(0x8100, layOut(...Array.from({ length: 20 }, (): Field => [4, 0x00018100]))),
+      name: 'eight tags are read',
+      frame: ethernet(0x8100, stackedTags(8)),
+      status: ['ip', 'transport', 'dontFragment'],
+      want: { vlan: 1, innerVlan: 1, family: 4 },
+    },
+    {
+      name: 'more tags than anyone stacks are malformed',
+      frame: ethernet(0x8100, stackedTags(9)),
       status: ['malformed'],
       want: { vlan: 1, family: 0 },
     },
