@@ -145,7 +145,9 @@ class Synthesis {
     const problems = judged.map((probes) => probes.filter((probe) => probe.category !== 'viaSps'));
     const undetermined: string[] = [];
     let kept = problems.flat();
-    for (const role of roles) {
+    // A leg that already fails as captured ends there in the simulation, too: what would come after it does not come about.
+    const failsAnyway = item.ways.some((way) => way.category !== 'viaSps' && !way.stray);
+    for (const role of failsAnyway ? [] : roles) {
       const leg = role === 'client-request' || role === 'sps-reply' ? CLIENT_LEG : SERVER_LEG;
       const answered =
         judged.some((probes) => probes.some((probe) => probe.role === role)) ||

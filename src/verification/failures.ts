@@ -24,10 +24,10 @@ export interface Failure {
   probes: number;
   readonly connections: Set<number>;
   /** The first captured packet; absent where all were synthesized. */
-  readonly frame?: { readonly file: number; readonly frame: number; readonly interface: number };
+  frame?: { readonly file: number; readonly frame: number; readonly interface: number };
   /** The first synthesized packet in words, where none was captured. */
-  readonly made?: string;
-  readonly unknown?: Unknown;
+  made?: string;
+  unknown?: Unknown | undefined;
 }
 
 /** The flow of a session that a packet belongs to. */
@@ -38,45 +38,12 @@ export function roleOf(toServer: boolean, fromSps: boolean): Role {
 
 /** Groups everything that fails by what it is and by the statement that decides. */
 export function collectFailures(connections: readonly JudgedConnection[], forwarder: Forwarder): Failure[] {
-  const failures = new Map<string, Failure>();
-  for (const item of connections) {
-    for (const way of item.ways) {
-      const code = codeOfWay(way);
-      if (code === undefined) continue;
-      const role = roleOf(way.path.toServer, way.fromSps === true);
-      const failure = entry(
-        failures,
-        code,
-        role,
-        way.category,
-        way.path,
-        way.path.walk,
-        forwarder,
-        way.path.synthetic ? undefined : way,
-      );
-      if (way.path.synthetic) failure.probes += way.count.packets;
-      else failure.packets += way.count.packets;
-      failure.connections.add(item.connection.id);
-    }
-    for (const probe of item.probes.problems) {
-      const code = codeOf(probe.key, probe.category);
-      if (code === undefined) continue;
-      const failure = entry(
-        failures,
-        code,
-        probe.role,
-        probe.category,
-        probe.key,
-        probe.walk,
-        forwarder,
-        undefined,
-        probe,
-      );
-      failure.probes++;
-      failure.connections.add(item.connection.id);
-    }
+  const groups = new FailureGroups(forwarder);
+  for (const { connection, ways, probes } of connections) {
+    for (const way of ways) groups.addWay(way, connection.id);
+    for (const probe of probes.problems) groups.addProbe(probe, [connection.id]);
   }
-  return [...failures.values()];
+  return groups.failures;
 }
 
 /** Adds the failures that only showed while others were being mended, to the connections of their sessions. */
@@ -85,61 +52,64 @@ export function addUncovered(
   uncovered: readonly { readonly probe: Probe; readonly connections: readonly number[] }[],
   forwarder: Forwarder,
 ): Failure[] {
-  const added = new Map<string, Failure>();
+  const groups = new FailureGroups(forwarder);
   for (const { probe, connections } of uncovered) {
     const code = codeOf(probe.key, probe.category);
-    if (code === undefined) continue;
-    if (
-      failures.some(
-        (failure) => failure.role === probe.role && failure.category === probe.category && failure.code === code,
-      )
-    )
-      continue;
-    const failure = entry(added, code, probe.role, probe.category, probe.key, probe.walk, forwarder, undefined, probe);
+    const isKnown = failures.some(
+      (failure) => failure.role === probe.role && failure.category === probe.category && failure.code === code,
+    );
+    if (!isKnown) groups.addProbe(probe, connections);
+  }
+  return [...failures, ...groups.failures];
+}
+
+class FailureGroups {
+  readonly #forwarder: Forwarder;
+  readonly #groups = new Map<string, Failure>();
+
+  constructor(forwarder: Forwarder) {
+    this.#forwarder = forwarder;
+  }
+
+  get failures(): Failure[] {
+    return [...this.#groups.values()];
+  }
+
+  addWay(way: JudgedWay, connection: number): void {
+    const { path, count } = way;
+    const code = way.stray ? 'RV513' : codeOf(path, way.category);
+    if (code === undefined) return;
+    const failure = this.#group(code, roleOf(path.toServer, way.fromSps === true), way.category, path, path.walk);
+    failure.connections.add(connection);
+    failure.unknown ??= this.#forwarder.unknowns[path.unknown];
+    if (path.synthetic) {
+      failure.probes += count.packets;
+      return;
+    }
+    failure.packets += count.packets;
+    failure.frame ??= { file: count.firstFile, frame: count.firstFrame, interface: path.ingress };
+  }
+
+  addProbe(probe: Probe, connections: readonly number[]): void {
+    const code = codeOf(probe.key, probe.category);
+    if (code === undefined) return;
+    const failure = this.#group(code, probe.role, probe.category, probe.key, probe.walk);
     failure.probes++;
+    failure.made ??= `${probe.label}, ${probe.flow}`;
+    if (probe.unknown !== undefined) failure.unknown ??= { reason: probe.unknown };
     for (const id of connections) failure.connections.add(id);
   }
-  return [...failures, ...added.values()];
-}
 
-function entry(
-  failures: Map<string, Failure>,
-  code: string,
-  role: Role,
-  category: Category,
-  key: Readonly<PathKey>,
-  walk: Walk,
-  forwarder: Forwarder,
-  way?: JudgedWay,
-  probe?: Probe,
-): Failure {
-  // The end of a loop, where the TTL runs out, belongs to the loop.
-  const end = category === 'looped' ? '' : `${key.disposition}/${key.egress}/${key.hop}`;
-  const id = `${code}/${role}/${key.ingress}/${end}/${decider(walk)}/${way?.stray === true}`;
-  const known = failures.get(id);
-  if (known !== undefined) return known;
-  const unknown = probe?.unknown === undefined ? forwarder.unknowns[key.unknown] : { reason: probe.unknown };
-  const made: Failure = {
-    code,
-    role,
-    category,
-    key,
-    walk,
-    packets: 0,
-    probes: 0,
-    connections: new Set(),
-    ...(way !== undefined && {
-      frame: { file: way.count.firstFile, frame: way.count.firstFrame, interface: way.path.ingress },
-    }),
-    ...(probe !== undefined && { made: `${probe.label}, ${probe.flow}` }),
-    ...(unknown !== undefined && { unknown }),
-  };
-  failures.set(id, made);
-  return made;
-}
-
-function codeOfWay(way: JudgedWay): string | undefined {
-  return way.stray ? 'RV513' : codeOf(way.path, way.category);
+  #group(code: string, role: Role, category: Category, key: Readonly<PathKey>, walk: Walk): Failure {
+    // The end of a loop, where the TTL runs out, belongs to the loop.
+    const end = category === 'looped' ? '' : `${key.disposition}/${key.egress}/${key.hop}`;
+    const id = `${code}/${role}/${key.ingress}/${end}/${decider(walk)}`;
+    const known = this.#groups.get(id);
+    if (known !== undefined) return known;
+    const made: Failure = { code, role, category, key, walk, packets: 0, probes: 0, connections: new Set() };
+    this.#groups.set(id, made);
+    return made;
+  }
 }
 
 /** The contract's code for a packet with this fate; undefined where it is right, or where its end says nothing about the redirect. */
