@@ -1,0 +1,178 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Pairing } from '../../src/observation/pairing.ts';
+import { type RowParts, rows } from './rows.ts';
+
+const IN: RowParts = { ttl: 64, identification: 7, sequence: 1000, payload: 10 };
+const OUT: RowParts = { ...IN, ttl: 63, captureInterface: 1, nanoseconds: 20_000 };
+
+/** The token that the copy takes, −1 none. */
+function pair(entered: RowParts, left: RowParts, translated = 0): number {
+  const pairing = new Pairing(256);
+  pairing.remember(rows(entered), 0, 0, 5, translated);
+  return pairing.take(rows(left), 0);
+}
+
+describe('the copy of a frame', () => {
+  it.each<{ name: string; left: RowParts; want: number; translated?: number }>([
+    { name: 'has a TTL one less', left: OUT, want: 5 },
+    { name: 'does not have the same TTL', left: { ...OUT, ttl: 64 }, want: -1 },
+    { name: 'does not have a TTL two less', left: { ...OUT, ttl: 62 }, want: -1 },
+    { name: 'has the same identification', left: { ...OUT, identification: 8 }, want: -1 },
+    { name: 'has the same sequence number', left: { ...OUT, sequence: 1001 }, want: -1 },
+    { name: 'has the same acknowledgement number', left: { ...OUT, acknowledgement: 1 }, want: -1 },
+    { name: 'has the same flags', left: { ...OUT, flags: 0x18 }, want: -1 },
+    { name: 'has the same length', left: { ...OUT, payload: 11 }, want: -1 },
+    { name: 'has the same protocol', left: { ...OUT, protocol: 17 }, want: -1 },
+    { name: 'has the same source', left: { ...OUT, source: '192.168.0.11' }, want: -1 },
+    { name: 'has the same destination', left: { ...OUT, destination: '10.0.0.11' }, want: -1 },
+    { name: 'has the same source port', left: { ...OUT, sourcePort: 40_001 }, want: -1 },
+    { name: 'has the same destination port', left: { ...OUT, destinationPort: 3390 }, want: -1 },
+    { name: 'leaves within the time that a neighbour is asked for', left: { ...OUT, seconds: 1_700_000_003 }, want: 5 },
+    { name: 'does not leave later than that', left: { ...OUT, seconds: 1_700_000_005 }, want: -1 },
+    {
+      name: 'may have another source where that is translated',
+      left: { ...OUT, source: '172.16.0.254', sourcePort: 1024 },
+      want: 5,
+      translated: 1,
+    },
+    {
+      name: 'may not have another destination where the source is translated',
+      left: { ...OUT, destination: '10.0.0.11' },
+      want: -1,
+      translated: 1,
+    },
+    {
+      name: 'may have another destination where that is translated',
+      left: { ...OUT, destination: '10.0.0.11', destinationPort: 1 },
+      want: 5,
+      translated: 2,
+    },
+    { name: 'may have both', left: { ...OUT, source: '1.1.1.1', destination: '2.2.2.2' }, want: 5, translated: 3 },
+  ])('$name', ({ left, want, translated = 0 }) => {
+    expect(pair(IN, left, translated)).toBe(want);
+  });
+
+  it('is taken once', () => {
+    const pairing = new Pairing(256);
+    pairing.remember(rows(IN), 0, 0, 5, 0);
+    expect([pairing.take(rows(OUT), 0), pairing.take(rows(OUT), 0)]).toEqual([5, -1]);
+  });
+
+  it('of equal frames is that of the first that entered', () => {
+    const pairing = new Pairing(256);
+    // A retransmission by a sender that does not count identifications.
+    pairing.remember(rows(IN), 0, 0, 5, 0);
+    pairing.remember(rows({ ...IN, nanoseconds: 1000 }), 0, 0, 6, 0);
+    expect([pairing.take(rows(OUT), 0), pairing.take(rows(OUT), 0), pairing.take(rows(OUT), 0)]).toEqual([5, 6, -1]);
+  });
+
+  it('of a loop is that of the round before', () => {
+    const pairing = new Pairing(256);
+    const taken: number[] = [];
+    for (let ttl = 64; ttl > 0; ttl -= 2) {
+      pairing.remember(rows({ ...IN, ttl }), 0, 1, ttl, 0);
+      taken.push(pairing.take(rows({ ...OUT, ttl: ttl - 1 }), 0));
+    }
+    expect(taken).toEqual(Array.from({ length: 32 }, (_, round) => 64 - 2 * round));
+  });
+
+  it('of a fragment is told by its offset', () => {
+    const part = { ...IN, fragmentOffset: 1480, sourcePort: 0, destinationPort: 0, sequence: 0 };
+    expect(pair(part, { ...part, ttl: 63 })).toBe(5);
+    expect(pair(part, { ...part, ttl: 63, fragmentOffset: 2960 })).toBe(-1);
+  });
+
+  it('is forgotten when as many frames as the ring holds came after it', () => {
+    const pairing = new Pairing(4);
+    for (let frame = 0; frame < 5; frame++) pairing.remember(rows({ ...IN, identification: frame }), 0, 0, frame, 0);
+    const take = (frame: number): number => pairing.take(rows({ ...OUT, identification: frame }), 0);
+    expect([0, 1, 2, 3, 4].map(take)).toEqual([-1, 1, 2, 3, 4]);
+  });
+
+  it('is found as by looking through a list', () => {
+    // Few values, so that equal frames and hash neighbours are frequent.
+    const frame = fc.record({
+      identification: fc.nat(3),
+      ttl: fc.integer({ min: 62, max: 64 }),
+      sourcePort: fc.constantFrom(1, 2),
+    });
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('in' as const), frame }),
+      fc.record({ kind: fc.constant('out' as const), frame }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const pairing = new Pairing(16);
+        let known: { token: number; key: string }[] = [];
+        steps.forEach(({ kind, frame: parts }, token) => {
+          const batch = rows({ ...IN, ...parts });
+          if (kind === 'in') {
+            pairing.remember(batch, 0, 0, token, 0);
+            known.push({ token, key: `${parts.identification}/${parts.ttl}/${parts.sourcePort}` });
+            if (steps.slice(0, token + 1).filter((item) => item.kind === 'in').length > 16)
+              known = known.filter((item) => lastEntered(steps, token, 16).includes(item.token));
+          } else {
+            const key = `${parts.identification}/${parts.ttl + 1}/${parts.sourcePort}`;
+            const found = known.find((item) => item.key === key);
+            known = known.filter((item) => item !== found);
+            expect(pairing.take(batch, 0)).toBe(found?.token ?? -1);
+          }
+        });
+      }),
+    );
+  });
+});
+
+/** Positions of the last frames that entered, up to a step. */
+function lastEntered(steps: readonly { readonly kind: 'in' | 'out' }[], until: number, count: number): number[] {
+  const entered = steps
+    .map((step, index) => (step.kind === 'in' && index <= until ? index : -1))
+    .filter((index) => index >= 0);
+  return entered.slice(-count);
+}
+
+describe('a duplicate', () => {
+  const again = (parts: RowParts, position = 0): boolean => {
+    const pairing = new Pairing(256);
+    pairing.remember(rows(IN), 0, 0, 5, 0);
+    return pairing.isDuplicate(rows({ ...IN, ...parts }), 0, position);
+  };
+
+  it.each<{ name: string; parts: RowParts; position?: number; want: boolean }>([
+    {
+      name: 'is the same frame of another capture device at once',
+      parts: { captureInterface: 1, nanoseconds: 1000 },
+      want: true,
+    },
+    { name: 'is not a frame of the same device: that was sent again', parts: { nanoseconds: 1000 }, want: false },
+    {
+      name: 'is not the frame on another interface of the router',
+      parts: { captureInterface: 1 },
+      position: 1,
+      want: false,
+    },
+    { name: 'is not one that comes later', parts: { captureInterface: 1, nanoseconds: 50_000_000 }, want: false },
+    { name: 'is not one with another TTL', parts: { captureInterface: 1, ttl: 63 }, want: false },
+    { name: 'is not one from another port', parts: { captureInterface: 1, sourcePort: 1 }, want: false },
+  ])('$name', ({ parts, position = 0, want }) => {
+    expect(again(parts, position)).toBe(want);
+  });
+});
+
+describe('a copy that comes before its frame', () => {
+  it('is kept for frames of the same time, and taken once', () => {
+    const pairing = new Pairing(256);
+    pairing.keepEarly(rows({ ...OUT, nanoseconds: 0, destinationMac: 42 }), 0, 3);
+    expect(pairing.takeEarly(rows({ ...IN, identification: 9 }), 0, 0)).toBe(false);
+    expect(pairing.takeEarly(rows(IN), 0, 0)).toBe(true);
+    expect([pairing.earlyInterface, pairing.earlyMac]).toEqual([3, 42]);
+    expect(pairing.takeEarly(rows(IN), 0, 0)).toBe(false);
+  });
+
+  it('is no copy of what comes later', () => {
+    const pairing = new Pairing(256);
+    pairing.keepEarly(rows({ ...OUT, nanoseconds: 0 }), 0, 3);
+    expect(pairing.takeEarly(rows({ ...IN, nanoseconds: 1_000_000 }), 0, 0)).toBe(false);
+  });
+});
