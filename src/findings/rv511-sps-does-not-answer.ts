@@ -51,7 +51,9 @@ function answerOf(run: Verification, item: JudgedConnection): 'none' | 'reset' |
   const first = Math.min(...redirected.map((way) => way.count.firstTime));
   const answers = item.ways.filter((way) => !way.path.toServer && way.fromSps !== false);
   if (answers.length === 0) return run.replay.lastTime - first >= PATIENCE_NANOSECONDS ? 'none' : undefined;
-  return answers.every((way) => way.path.kind === PacketKind.reset) ? 'reset' : undefined;
+  return answers.every((way) => way.path.kind === PacketKind.reset || way.path.kind === PacketKind.late)
+    ? 'reset'
+    : undefined;
 }
 
 function report(run: Verification, items: readonly JudgedConnection[], key: string, words: string) {

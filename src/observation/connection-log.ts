@@ -47,7 +47,7 @@ export const Seen = {
 /** One lifetime of a monitored five-tuple. */
 export interface Connection {
   /** From 1, in the order first seen. */
-  readonly id: number;
+  id: number;
   readonly family: 4 | 6;
   readonly protocol: number;
   readonly client: Words;
@@ -59,6 +59,8 @@ export interface Connection {
   readonly firstFrame: number;
   lastTime: number;
   seen: number;
+  /** Which flows were seen, which of them closed, which sessions were reset: see {@link hasEnded}. */
+  flows: number;
   /** Sequence number of the last SYN toward the server. */
   synSequence: number;
   /** Tokens into {@link ConnectionLog.counts}. */
@@ -78,31 +80,46 @@ export class ConnectionLog {
   #slots = new Int32Array(1 << 10).fill(-1);
   #live = 0;
 
+  /** Of the packet that {@link find} or {@link peek} was last asked about: toward the server. */
+  toServer = true;
+  /** Of the packet that {@link find} was last asked about: every TCP session on its five-tuple had ended before it. */
+  wasEnded = false;
+
   /**
-   * The connection a monitored packet belongs to, made where it is new. `toServer` after the call: the packet's direction.
+   * The connection a monitored packet belongs to, made where it is new. `spsSide`: it came in where SPS is, which tells the two TCP
+   * sessions apart that may share a five-tuple.
    */
-  find(batch: PacketBatch, row: number, end: number): Connection {
-    let toServer = end !== ServerEnd.source;
+  find(batch: PacketBatch, row: number, end: number, spsSide = false): Connection {
     const tcp = batch.protocol[row] === IpProtocol.tcp;
     const flags = batch.tcpFlags[row]!;
-    if (end === ServerEnd.both) {
-      const known = this.#lookup(batch, row, true) ?? this.#lookup(batch, row, false);
-      if (known !== undefined) toServer = this.#isToServer(known, batch, row);
-      else if (tcp && (flags & (SYN | ACK)) === (SYN | ACK)) toServer = false;
-    }
-    this.toServer = toServer;
     const time = timeOf(batch, row);
-    let connection = this.#lookup(batch, row, toServer);
+    let connection = this.peek(batch, row, end);
+    const { toServer } = this;
     if (connection === undefined || this.#isNewLifetime(connection, batch, row, time, tcp, flags)) {
       connection = this.#open(batch, row, toServer, time);
     }
     connection.lastTime = time;
-    if (tcp) note(connection, toServer, flags, batch.tcpSequence[row]!, batch.payloadLength[row]!);
+    if (tcp) {
+      this.wasEnded = hasEnded(connection.flows);
+      note(connection, toServer, spsSide, flags, batch.tcpSequence[row]!, batch.payloadLength[row]!);
+    } else {
+      this.wasEnded = false;
+    }
     return connection;
   }
 
-  /** Direction of the packet that {@link find} was last asked about. */
-  toServer = true;
+  /** The known connection of a packet, by its five-tuple alone; notes nothing but {@link toServer}. */
+  peek(batch: PacketBatch, row: number, end: number): Connection | undefined {
+    let toServer = end !== ServerEnd.source;
+    if (end === ServerEnd.both) {
+      const flags = batch.tcpFlags[row]!;
+      const known = this.#lookup(batch, row, true) ?? this.#lookup(batch, row, false);
+      if (known !== undefined) toServer = this.#isToServer(known, batch, row);
+      else if (batch.protocol[row] === IpProtocol.tcp && (flags & (SYN | ACK)) === (SYN | ACK)) toServer = false;
+    }
+    this.toServer = toServer;
+    return this.#lookup(batch, row, toServer);
+  }
 
   /** Adds one packet of a way to a connection; returns the token under which its egress copy is reported. */
   count(connection: Connection, path: number, batch: PacketBatch, row: number): number {
@@ -151,9 +168,7 @@ export class ConnectionLog {
     if (!tcp) return time - connection.lastTime > IDLE_NANOSECONDS.other;
     if ((flags & (SYN | ACK | RST | FIN)) !== SYN) return false;
     if (batch.tcpSequence[row] === connection.synSequence) return false;
-    const bothClosed =
-      (connection.seen & (Seen.finToServer | Seen.finToClient)) === (Seen.finToServer | Seen.finToClient);
-    return bothClosed || (connection.seen & Seen.reset) !== 0 || time - connection.lastTime > IDLE_NANOSECONDS.tcp;
+    return hasEnded(connection.flows) || time - connection.lastTime > IDLE_NANOSECONDS.tcp;
   }
 
   #open(batch: PacketBatch, row: number, toServer: boolean, time: number): Connection {
@@ -174,6 +189,7 @@ export class ConnectionLog {
       firstFrame: batch.frameNumber[row]!,
       lastTime: time,
       seen: 0,
+      flows: 0,
       synSequence: -1,
       paths: [],
       unpairedEgress: 0,
@@ -181,7 +197,7 @@ export class ConnectionLog {
     this.connections.push(connection);
     const slot = this.#slot(batch, row, toServer);
     if (this.#slots[slot] === -1) this.#live++;
-    this.#slots[slot] = connection.id - 1;
+    this.#slots[slot] = this.connections.length - 1;
     if (this.#live * 2 > this.#slots.length) this.#grow();
     return connection;
   }
@@ -261,13 +277,42 @@ function mixTuple(client: number, server: number, clientPort: number, serverPort
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
-function note(connection: Connection, toServer: boolean, flags: number, sequence: number, payload: number): void {
+function note(
+  connection: Connection,
+  toServer: boolean,
+  spsSide: boolean,
+  flags: number,
+  sequence: number,
+  payload: number,
+): void {
   if ((flags & (SYN | ACK)) === SYN && toServer) connection.synSequence = sequence;
   if ((flags & SYN) !== 0) connection.seen |= toServer ? Seen.synToServer : Seen.synToClient;
   if ((flags & FIN) !== 0) connection.seen |= toServer ? Seen.finToServer : Seen.finToClient;
   if ((flags & RST) !== 0) connection.seen |= Seen.reset;
   if (toServer && (flags & (SYN | RST)) === 0 && (payload > 0 || (flags & ACK) !== 0))
     connection.seen |= Seen.establishedByClient;
+  // Client and SPS are one session, SPS and server the other: a packet toward the server is of the first unless SPS sent it.
+  const session = toServer !== spsSide ? 0 : 1;
+  const flow = 1 << (2 * session + (toServer ? 0 : 1));
+  if ((flags & RST) !== 0) connection.flows |= RESET << session;
+  else if ((flags & FIN) !== 0) connection.flows |= (flow << CLOSED_SHIFT) | flow;
+  else connection.flows |= flow;
+}
+
+/** Bits 0–3 of {@link Connection.flows}: flows seen; then the same four, closed by a FIN; then the two sessions, reset. */
+const CLOSED_SHIFT = 4;
+const RESET = 1 << 8;
+
+/** Whether every session that was seen on the five-tuple was reset, or closed by both of its ends. */
+function hasEnded(flows: number): boolean {
+  if (flows === 0) return false;
+  for (let session = 0; session < 2; session++) {
+    const pair = 3 << (2 * session);
+    const isReset = (flows & (RESET << session)) !== 0;
+    if ((flows & pair) === 0 && !isReset) continue;
+    if (!isReset && (flows & (pair << CLOSED_SHIFT)) !== pair << CLOSED_SHIFT) return false;
+  }
+  return true;
 }
 
 function wordsAt(column: Uint32Array, row: number): Words {

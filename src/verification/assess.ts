@@ -1,7 +1,8 @@
 import { ConntrackView, Disposition } from '../forwarding/decision.ts';
 import type { Intent, SnatMode } from '../model/intent.ts';
 import type { IpAddress } from '../net/ip-address.ts';
-import { type Connection, Seen } from '../observation/connection-log.ts';
+import type { Connection } from '../observation/connection-log.ts';
+import { hostPrefix, prefixContains } from '../net/prefix.ts';
 import type { ResolvedIntent } from './intent.ts';
 import { judge } from './judge.ts';
 import type { JudgedConnection, JudgedProbes, JudgedWay } from './judged.ts';
@@ -33,7 +34,12 @@ export function assess(
   lossy: boolean,
 ): Assessment {
   learnSpsAddresses(run);
-  const connections = run.log.connections.map((connection) => judgeConnection(connection, run, resolved.intent, lossy));
+  const connections = run.log.connections
+    .map((connection) => judgeConnection(connection, run, resolved.intent, lossy))
+    .filter((item) => isMonitored(item, resolved.intent));
+  connections.forEach((item, index) => {
+    item.connection.id = index + 1;
+  });
   pairSessions(connections);
   const snatInferred = resolved.intent.snat === 'unknown';
   const snat = snatInferred ? snatSeen(connections, resolved.intent) : resolved.intent.snat;
@@ -45,10 +51,12 @@ export function assess(
 /** Copies of frames that were sent to SPS's address bear SPS's MAC address; so do the frames that answer them. */
 function learnSpsAddresses(run: Replay): void {
   const { senders, paths, log } = run;
+  const known = senders.macs.size > 0;
   for (const count of log.counts) {
     if (paths.paths[count.path]!.hop !== Hop.sps) continue;
+    // Where the state or ARP names SPS's MAC address, copies to another one are not to SPS (RV505).
     for (const egress of count.observed)
-      if (senders.facesSps(egress.interface)) senders.learnNextHop(egress.destinationMac);
+      if (!known && senders.facesSps(egress.interface)) senders.learnNextHop(egress.destinationMac);
   }
   for (const connection of log.connections) {
     const ways = connection.paths.map((token) => paths.paths[log.counts[token]!.path]!);
@@ -58,6 +66,14 @@ function learnSpsAddresses(run: Replay): void {
   }
   for (const path of paths.paths)
     if (!path.synthetic && senders.facesSps(path.ingress)) senders.noteSender(path.sourceMac);
+}
+
+/** On an interface that faces SPS any source may be SPS's; where it turns out to be another host, the stated clients count. */
+function isMonitored(item: JudgedConnection, intent: Intent): boolean {
+  const { connection, ways } = item;
+  if (intent.clients.length === 0 || ways.length === 0 || ways.some((way) => way.fromSps !== false)) return true;
+  const client: IpAddress = { family: connection.family, words: connection.client };
+  return [...intent.clients, ...intent.sps.map(hostPrefix)].some((prefix) => prefixContains(prefix, client));
 }
 
 function judgeConnection(connection: Connection, run: Replay, intent: Intent, lossy: boolean): JudgedConnection {
@@ -75,20 +91,18 @@ function judgeConnection(connection: Connection, run: Replay, intent: Intent, lo
       return { ...way, category: 'undetermined' };
     // The end of a loop is a packet whose TTL ran out.
     if (loops && way.path.disposition === Disposition.ttlExpired) return { ...way, category: 'looped' };
-    return isStray(way, connection) ? { ...way, stray: true } : way;
+    return isStray(way) ? { ...way, stray: true } : way;
   });
   return { connection, ways: settled, leg: legOf(connection, settled, intent), hasServerLeg: false, probes: NO_PROBES };
 }
 
 /**
- * A reset, a FIN or an empty ACK that conntrack takes for INVALID after the connection was closed or reset: its entry is gone, it
- * carries nothing, and no session goes around SPS by it. In a connection that lives it is a defect of the redirect (RV510).
+ * A reset, a FIN or an empty ACK after the connection had ended, of which conntrack has no entry any more: it carries nothing, and no
+ * session goes around SPS by it. In a connection that lives it is a defect of the redirect (RV510).
  */
-function isStray(way: JudgedWay, connection: Connection): boolean {
-  if (way.category !== 'bypassed' || way.path.kind === PacketKind.ordinary) return false;
-  if (way.path.conntrack !== ConntrackView.invalid && way.path.conntrack !== ConntrackView.new) return false;
-  const closed = (connection.seen & (Seen.finToServer | Seen.finToClient)) === (Seen.finToServer | Seen.finToClient);
-  return closed || (connection.seen & Seen.reset) !== 0;
+function isStray(way: JudgedWay): boolean {
+  if (way.category !== 'bypassed' || way.path.kind !== PacketKind.late) return false;
+  return way.path.conntrack === ConntrackView.invalid || way.path.conntrack === ConntrackView.new;
 }
 
 /** Whether SPS keeps the client's port, by captured server legs; undefined where none shows it. */

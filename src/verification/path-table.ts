@@ -5,8 +5,10 @@ import type { Walk } from '../forwarding/walk.ts';
 export const PacketKind = {
   ordinary: 0,
   reset: 1,
-  /** A FIN, or an ACK without data: it may be a straggler of a connection that ended. */
+  /** A FIN, or an ACK without data. */
   bare: 2,
+  /** A reset, a FIN or an ACK without data after the connection had ended. */
+  late: 3,
 } as const;
 
 /** To whom the router sends a packet. */

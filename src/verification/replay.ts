@@ -202,7 +202,7 @@ class ReplayRun implements Replay {
       if (batch.family[row] === 6) tally(this.ipv6, batch, row);
       return;
     }
-    const connection = this.log.find(identity, identityRow, end);
+    const connection = this.log.find(identity, identityRow, end, spsSide || wasReply);
     const { toServer } = this.log;
     if (toServer && (translated & 1) !== 0 && this.#options.whatIf) {
       this.#hidden.set(connection.id, {
@@ -226,11 +226,11 @@ class ReplayRun implements Replay {
     if (this.#monitored.isSps(batch.family[row]!, batch.destination, 4 * row)) return false;
     const end = this.#monitored.serverEnd(batch, row, false);
     if (end === ServerEnd.none) return false;
-    const connection = this.log.find(batch, row, end);
+    const connection = this.log.peek(batch, row, end);
     if (this.log.toServer) return false;
     batch.sourceMac[row] = this.senders.anyMac;
     batch.ttl[row] = 64;
-    const hidden = this.#hidden.get(connection.id);
+    const hidden = connection === undefined ? undefined : this.#hidden.get(connection.id);
     if (hidden !== undefined) {
       batch.destination[4 * row] = hidden.address;
       batch.destinationPort[row] = hidden.port;
@@ -306,9 +306,10 @@ class ReplayRun implements Replay {
       return;
     const end = this.#monitored.serverEnd(batch, row, false);
     if (end !== ServerEnd.destination) return;
-    const { seen } = this.log.find(batch, row, end);
-    if ((seen & Seen.synToServer) === 0 || (seen & (Seen.synToClient | Seen.answerMade)) !== 0) return;
-    this.log.find(batch, row, end).seen |= Seen.answerMade;
+    const connection = this.log.peek(batch, row, end);
+    if (connection === undefined || (connection.seen & Seen.synToServer) === 0) return;
+    if ((connection.seen & (Seen.synToClient | Seen.answerMade)) !== 0) return;
+    connection.seen |= Seen.answerMade;
     const position = this.senders.spsInterfaces[0];
     if (position === undefined) return;
     const words = (column: Uint32Array) =>
@@ -338,7 +339,7 @@ class ReplayRun implements Replay {
     keyOfDecision(key, this.#decisions, 0);
     key.toServer = toServer;
     key.synthetic = synthetic;
-    key.kind = kindOf(batch, row);
+    key.kind = kindOf(batch, row, this.log.wasEnded);
     key.ingress = ingress;
     key.sourceMac = this.senders.facesSps(ingress) ? batch.sourceMac[row]! : -1;
     key.hop = hopOf(this.#decisions, 0, batch, row, this.#resolved.intent.sps);
@@ -364,7 +365,7 @@ class ReplayRun implements Replay {
 
   /** A frame that left without having been captured on its way in: the router's state knows it, and nothing is judged by it. */
   #feedUncaptured(batch: PacketBatch, row: number, position: number, end: number): void {
-    const connection = this.log.find(batch, row, end);
+    const connection = this.log.find(batch, row, end, !this.senders.facesSps(position));
     connection.unpairedEgress++;
     const spsPosition = this.senders.spsInterfaces[0];
     if (this.senders.facesSps(position) || spsPosition === undefined || this.#isCaptured(spsPosition)) return;
@@ -393,12 +394,13 @@ function coversConnections(captures: CaptureSet, router: Router, resolved: Resol
   return [...needed].every((name) => name !== undefined && captured.has(name));
 }
 
-function kindOf(batch: PacketBatch, row: number): number {
+function kindOf(batch: PacketBatch, row: number, wasEnded: boolean): number {
   if (batch.protocol[row] !== IpProtocol.tcp) return PacketKind.ordinary;
   const flags = batch.tcpFlags[row]!;
-  if ((flags & Flag.reset) !== 0) return PacketKind.reset;
-  if ((flags & Flag.syn) !== 0 || batch.payloadLength[row]! > 0) return PacketKind.ordinary;
-  return PacketKind.bare;
+  const reset = (flags & Flag.reset) !== 0;
+  if (!reset && ((flags & Flag.syn) !== 0 || batch.payloadLength[row]! > 0)) return PacketKind.ordinary;
+  if (wasEnded) return PacketKind.late;
+  return reset ? PacketKind.reset : PacketKind.bare;
 }
 
 function tally(into: FrameTally, batch: PacketBatch, row: number): void {

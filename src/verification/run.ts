@@ -1,5 +1,6 @@
 import type { CaptureSet } from '../capture/capture-set.ts';
 import type { Where } from '../diagnostic/diagnostic.ts';
+import type { Step } from '../forwarding/walk.ts';
 import type { Intent } from '../model/intent.ts';
 import { assess } from './assess.ts';
 import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
@@ -110,9 +111,12 @@ function isObserved(item: JudgedConnection): boolean {
 
 function meets(item: JudgedConnection, place: string): boolean {
   const walks = [...item.ways.map((way) => way.path.walk), ...item.probes.problems.map((probe) => probe.walk)];
-  return walks.some((walk) =>
-    walk.steps.some(
-      (step) => 'origin' in step && step.origin !== undefined && `${step.origin.path}:${step.origin.line}:` === place,
-    ),
-  );
+  return walks.some((walk) => walk.steps.some((step) => isAt(step, place)));
+}
+
+/** Whether a step that had a part in the packet's fate stands at a place. */
+function isAt(step: Step, place: string): boolean {
+  if (!('origin' in step) || step.origin === undefined || ('outcome' in step && step.outcome === 'missed'))
+    return false;
+  return `${step.origin.path}:${step.origin.line}:` === place;
 }
