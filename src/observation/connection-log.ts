@@ -302,10 +302,15 @@ function note(
 /** Bits 0–3 of {@link Connection.flows}: flows seen; then the same four, closed by a FIN; then the two sessions, reset. */
 const CLOSED_SHIFT = 4;
 const RESET = 1 << 8;
+const SENT_BY_SPS = 0b0110;
+/** The flows of a session past SPS, or of one of which the side of SPS was not captured. */
+const PLAIN = 0b1001;
 
 /** Whether every session that was seen on the five-tuple was reset, or closed by both of its ends. */
 function hasEnded(flows: number): boolean {
   if (flows === 0) return false;
+  if ((flows & SENT_BY_SPS) === 0)
+    return (flows & (RESET * 3)) !== 0 || (flows & (PLAIN << CLOSED_SHIFT)) === PLAIN << CLOSED_SHIFT;
   for (let session = 0; session < 2; session++) {
     const pair = 3 << (2 * session);
     const isReset = (flows & (RESET << session)) !== 0;
