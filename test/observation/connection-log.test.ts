@@ -18,16 +18,21 @@ const back = (parts: RowParts): RowParts => ({
   destinationPort: parts.sourcePort ?? 40_000,
 });
 
+/** `bySps`: it came in where SPS is. */
+type Packet = RowParts & { readonly end?: number; readonly bySps?: boolean };
+
 /** Ids of the connections that packets belong to, by who is the server. */
-function idsOf(list: readonly (RowParts & { readonly end?: number })[]): number[] {
+function idsOf(list: readonly Packet[]): number[] {
   const log = new ConnectionLog();
-  return list.map(({ end = ServerEnd.destination, ...parts }) => log.find(rows(parts), 0, end).id);
+  return list.map(
+    ({ end = ServerEnd.destination, bySps = false, ...parts }) => log.find(rows(parts), 0, end, bySps).id,
+  );
 }
 
 describe('packets of one five-tuple', () => {
   const T = 1_700_000_000;
 
-  it.each<{ name: string; list: readonly (RowParts & { readonly end?: number })[]; want: readonly number[] }>([
+  it.each<{ name: string; list: readonly Packet[]; want: readonly number[] }>([
     {
       name: 'belong to one connection, whichever way they go',
       list: [{ flags: SYN }, { ...back({ flags: SYN_ACK }), end: ServerEnd.source }, { flags: ACK }],
@@ -65,6 +70,32 @@ describe('packets of one five-tuple', () => {
         { flags: ACK },
       ],
       want: [1, 1, 1, 2, 2],
+    },
+    {
+      name: 'a SYN after one of two sessions on it closed does not: SPS keeps the client’s port',
+      list: [
+        { flags: SYN, sequence: 5 },
+        { ...back({ flags: SYN_ACK }), end: ServerEnd.source, bySps: true },
+        { flags: SYN, sequence: 9, bySps: true },
+        { ...back({ flags: SYN_ACK }), end: ServerEnd.source },
+        { flags: FIN, bySps: true },
+        { ...back({ flags: FIN }), end: ServerEnd.source },
+        { flags: SYN, sequence: 11 },
+      ],
+      want: [1, 1, 1, 1, 1, 1, 1],
+    },
+    {
+      name: 'a SYN after both of two sessions on it closed begins another',
+      list: [
+        { flags: SYN, sequence: 5 },
+        { flags: SYN, sequence: 9, bySps: true },
+        { flags: FIN, bySps: true },
+        { ...back({ flags: FIN }), end: ServerEnd.source },
+        { flags: FIN },
+        { ...back({ flags: FIN }), end: ServerEnd.source, bySps: true },
+        { flags: SYN, sequence: 11 },
+      ],
+      want: [1, 1, 1, 1, 1, 1, 2],
     },
     {
       name: 'a SYN after one side closed does not',
