@@ -18,6 +18,7 @@ const SECTIONS: readonly (readonly [heading: string, command: string])[] = [
   ['iptables-save', 'iptables-save'],
   ['iptables-legacy-save', 'iptables-legacy-save'],
   ['ip6tables-save', 'ip6tables-save'],
+  ['nft list ruleset', 'nft list ruleset'],
   ['ip rule show', 'ip rule show'],
   ['ip route show table all', 'ip route show table all'],
   ['ip addr show', 'ip addr show'],

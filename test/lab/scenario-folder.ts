@@ -7,7 +7,7 @@ import { run } from './command.ts';
 import { buildLab, type Evidence, type Lab } from './lab.ts';
 import { parseProcedure, pastedProcedure } from './procedure.ts';
 import { CAPTURE_FILES, type FrameCounts } from './recorder.ts';
-import type { RecordedScenario, Scenario, SetUp, WhatIfScenario } from './scenarios.ts';
+import type { Expectation, RecordedScenario, Scenario, SetUp, WhatIfScenario } from './scenarios.ts';
 import { CLIENTS_PREFIX, HOSTS, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
 import { deriveTruth, type Truth } from './truth.ts';
 
@@ -86,11 +86,9 @@ function labOptions({ snat, spsSource = snat, spsCondition = 'proxy', bystander 
 /** The expectation is checked against the kernel here, and the tool against the expectation elsewhere. */
 function requireTruth(scenario: Scenario, evidence: Evidence): Truth {
   const truth = deriveTruth(evidence);
-  if (truth.verdict !== scenario.expect.verdict) {
-    throw new Error(
-      `${scenario.name}: the kernel says ${truth.verdict}, not ${scenario.expect.verdict}: ${truth.reason}`,
-    );
-  }
+  const want = scenario.expect.kernel ?? scenario.expect.verdict;
+  if (truth.verdict !== want)
+    throw new Error(`${scenario.name}: the kernel says ${truth.verdict}, not ${want}: ${truth.reason}`);
   return truth;
 }
 
@@ -115,13 +113,18 @@ function writeDescription(folder: string, scenario: Scenario, { truth, captures,
     site: SITE_FILE,
     options,
     kernel: truth,
-    expect: scenario.expect,
+    expect: storedExpectation(scenario.expect),
   };
   writeFileSync(
     join(folder, 'scenario.yaml'),
     stringify(description, { lineWidth: 120, aliasDuplicateObjects: false }),
   );
   writeFileSync(join(folder, SITE_FILE), site(scenario));
+}
+
+/** What the kernel does stands beside it already. */
+function storedExpectation({ kernel: _, ...expectation }: Expectation): object {
+  return expectation;
 }
 
 /** The intent, as the tool's user states it. */
