@@ -107,12 +107,12 @@ describe('reports', () => {
   });
 
   it('no colours where standard output is no terminal, with and without NO_COLOR', () => {
-    const escape = '\u001b[';
+    const control = '\u001b[';
     for (const env of [{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1', NO_COLOR: '1' }]) {
       const { stdout, stderr } = runCli([STORED.bad], { env });
-      expect(stdout + stderr).not.toContain(escape);
+      expect(stdout + stderr).not.toContain(control);
     }
-    expect(runCli([STORED.bad, '--no-color', '--no-progress']).stdout).not.toContain(escape);
+    expect(runCli([STORED.bad, '--no-color', '--no-progress']).stdout).not.toContain(control);
   });
 
   it('--verbose says more, and nothing less', () => {
