@@ -108,7 +108,7 @@ export function fromFailures(run: Verification, code: string, describe: (failure
   return run.failures
     .filter((failure) => failure.code === code)
     .map((failure, index) => {
-      const explained = run.diagnosis.diagnoses.filter((item) => explains(item, failure));
+      const explained = explanationsOf(run, failure);
       const own = explained.filter((item) => item.code === code);
       const notes: Note[] = [
         ...own.flatMap((item) => [{ message: item.message }, ...item.notes]),
@@ -126,6 +126,19 @@ export function fromFailures(run: Verification, code: string, describe: (failure
         ...(where !== undefined && { where }),
       });
     });
+}
+
+/** The diagnoses behind a failure. A server that was reached directly answers directly: the cause is that of the request. */
+function explanationsOf(run: Verification, failure: Failure): Diagnosis[] {
+  const own = run.diagnosis.diagnoses.filter((item) => explains(item, failure));
+  if (own.length > 0 || failure.role !== 'server-reply' || failure.category !== 'bypassed') return own;
+  const requests = run.failures.filter(
+    (other) =>
+      other.role === 'client-request' &&
+      other.category === 'bypassed' &&
+      [...failure.connections].every((id) => other.connections.has(id)),
+  );
+  return run.diagnosis.diagnoses.filter((item) => requests.some((request) => explains(item, request)));
 }
 
 function placeOf(run: Verification, failure: Failure, notes: readonly Note[]): Where | undefined {

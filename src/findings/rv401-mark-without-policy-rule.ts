@@ -1,5 +1,5 @@
-import { lastStep } from '../verification/failures.ts';
 import { formatMark } from '../net/masked-mark.ts';
+import { lastStep } from '../verification/failures.ts';
 import { type Finding, fromDiagnoses } from './finding.ts';
 
 /** RV401. */

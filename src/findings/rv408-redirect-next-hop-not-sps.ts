@@ -1,5 +1,5 @@
-import { isPolicyRouted, lastStep } from '../verification/failures.ts';
 import { formatIpAddress } from '../net/ip-address.ts';
+import { isPolicyRouted, lastStep } from '../verification/failures.ts';
 import { type Finding, fromDiagnoses, whereOf } from './finding.ts';
 
 /** RV408. */

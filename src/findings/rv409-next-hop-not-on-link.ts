@@ -1,7 +1,7 @@
+import type { Walk } from '../forwarding/walk.ts';
 import { parseIpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import { isPolicyRouted, lastStep } from '../verification/failures.ts';
-import type { Walk } from '../forwarding/walk.ts';
 import type { Verification } from '../verification/verification.ts';
 import { type Detected, detected, type Finding, whereOf } from './finding.ts';
 

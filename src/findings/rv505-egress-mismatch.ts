@@ -1,6 +1,8 @@
-import { Disposition, DISPOSITIONS } from '../forwarding/decision.ts';
-import type { JudgedWay } from '../verification/judged.ts';
+import { DISPOSITIONS, Disposition } from '../forwarding/decision.ts';
+import { formatMac } from '../net/mac-address.ts';
 import { proofOf } from '../verification/failures.ts';
+import type { JudgedWay } from '../verification/judged.ts';
+import { Hop } from '../verification/path-table.ts';
 import type { Verification } from '../verification/verification.ts';
 import { type Detected, detected, type Finding } from './finding.ts';
 
@@ -23,14 +25,17 @@ export const egressMismatch: Finding = {
   },
   detect: (run) => {
     if (run.mode === 'what-if') return [];
-    const groups = new Map<string, { way: JudgedWay; observed: number; packets: number; connections: Set<number> }>();
+    const groups = new Map<string, { way: JudgedWay; observed: string; packets: number; connections: Set<number> }>();
     for (const item of run.connections) {
       for (const way of item.ways) {
         if (way.path.disposition === Disposition.undetermined) continue;
         for (const egress of way.count.observed) {
-          if (way.path.disposition === Disposition.forwarded && way.path.egress === egress.interface) continue;
-          const key = `${way.path.index}/${egress.interface}`;
-          const group = groups.get(key) ?? { way, observed: egress.interface, packets: 0, connections: new Set() };
+          const elsewhere = way.path.disposition !== Disposition.forwarded || way.path.egress !== egress.interface;
+          const otherHost = way.path.hop === Hop.sps && run.replay.senders.isSpsMac(egress.destinationMac) === false;
+          if (!elsewhere && !otherHost) continue;
+          const observed = `${run.interfaceName(egress.interface)}${elsewhere ? '' : ` to ${formatMac(egress.destinationMac)}, which is not SPS`}`;
+          const key = `${way.path.index}/${observed}`;
+          const group = groups.get(key) ?? { way, observed, packets: 0, connections: new Set() };
           group.packets += egress.packets;
           group.connections.add(item.connection.id);
           groups.set(key, group);
@@ -47,7 +52,7 @@ function describe(
   run: Verification,
   key: string,
   way: JudgedWay,
-  observed: number,
+  observed: string,
   packets: number,
   connections: number[],
 ): Detected {
@@ -57,7 +62,7 @@ function describe(
       ? `forwarded by ${run.interfaceName(path.egress)}`
       : (DISPOSITIONS[path.disposition] ?? '');
   return detected({
-    message: `the capture shows packets from ${run.interfaceName(path.ingress)} leaving by ${run.interfaceName(observed)}; by the configuration they are ${expected}`,
+    message: `the capture shows packets from ${run.interfaceName(path.ingress)} leaving by ${observed}; by the configuration they are ${expected}`,
     key: `RV505:${key}`,
     count: packets,
     connections,

@@ -1,5 +1,5 @@
-import { PacketKind } from '../verification/path-table.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
+import { PacketKind } from '../verification/path-table.ts';
 import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding } from './finding.ts';
 

@@ -1,8 +1,10 @@
 import { Disposition } from '../forwarding/decision.ts';
-import type { JudgedConnection } from '../verification/judged.ts';
+import { formatMac } from '../net/mac-address.ts';
 import type { Failure } from '../verification/failures.ts';
+import type { JudgedConnection } from '../verification/judged.ts';
+import { Hop } from '../verification/path-table.ts';
 import type { Verification } from '../verification/verification.ts';
-import { type Detected, detected, type Finding, fromFailures, packetWords } from './finding.ts';
+import { type Detected, detected, type Finding, fromFailures, fromProblems, packetWords } from './finding.ts';
 
 /** RV901. */
 export const undeterminedVerdict: Finding = {
@@ -23,7 +25,9 @@ export const undeterminedVerdict: Finding = {
       ...item,
       undetermines: 'connections' as const,
     })),
+    ...fromProblems(run, 'RV901').map((item) => ({ ...item, undetermines: 'run' as const })),
     ...legs(run),
+    ...otherMacs(run),
     ...unseen(run),
     ...wholeRun(run),
   ],
@@ -48,6 +52,29 @@ function legs(run: Verification): Detected[] {
       key: `RV901:leg:${reason}`,
       count: connections.length,
       connections,
+      undetermines: 'connections',
+    }),
+  );
+}
+
+/** Copies toward SPS's address that went to a MAC address of which it is not known whose it is: a takeover, or another host. */
+function otherMacs(run: Verification): Detected[] {
+  const found = new Map<number, number[]>();
+  for (const item of run.connections) {
+    for (const way of item.ways) {
+      if (way.path.hop !== Hop.sps) continue;
+      for (const egress of way.count.observed) {
+        if (run.replay.senders.isSpsMac(egress.destinationMac) !== undefined) continue;
+        found.set(egress.destinationMac, [...(found.get(egress.destinationMac) ?? []), item.connection.id]);
+      }
+    }
+  }
+  return [...found].map(([mac, connections]) =>
+    detected({
+      message: `frames for SPS were sent to ${formatMac(mac)}, which neither the neighbour table nor ARP gives to SPS`,
+      key: `RV901:mac:${mac}`,
+      count: connections.length,
+      connections: [...new Set(connections)],
       undetermines: 'connections',
     }),
   );

@@ -58,6 +58,16 @@ export class MonitoredServices {
     return end;
   }
 
+  /** Whether a packet without ports may belong to a monitored service, by its protocol and addresses. */
+  mayBeMonitored(batch: PacketBatch, row: number): boolean {
+    const family = batch.family[row]!;
+    if (this.#ports[batch.protocol[row]!] === undefined) return false;
+    const { source, destination } = batch;
+    const offset = 4 * row;
+    const forth = this.#isServer(family, destination, offset) && this.#isClient(family, source, offset);
+    return forth || (this.#isServer(family, source, offset) && this.#isClient(family, destination, offset));
+  }
+
   #isServer(family: number, words: Uint32Array, offset: number): boolean {
     if (this.#servers.length > 0) return inAny(this.#servers, family, words, offset);
     return !this.isSps(family, words, offset) && !this.#isLocal(family, words, offset);

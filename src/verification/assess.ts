@@ -1,8 +1,8 @@
 import { ConntrackView, Disposition } from '../forwarding/decision.ts';
 import type { Intent, SnatMode } from '../model/intent.ts';
-import type { IpAddress } from '../net/ip-address.ts';
-import type { Connection } from '../observation/connection-log.ts';
+import type { IpAddress, Words } from '../net/ip-address.ts';
 import { hostPrefix, prefixContains } from '../net/prefix.ts';
+import type { Connection } from '../observation/connection-log.ts';
 import type { ResolvedIntent } from './intent.ts';
 import { judge } from './judge.ts';
 import type { JudgedConnection, JudgedProbes, JudgedWay } from './judged.ts';
@@ -10,6 +10,7 @@ import { legOf, pairSessions, snatSeen } from './legs.ts';
 import { Hop, PacketKind } from './path-table.ts';
 import type { Replay } from './replay.ts';
 import type { Router } from './router.ts';
+import { isOnSpsSegment } from './senders.ts';
 import { type Probe, type Role, runSession, type SessionSpec, type Spoofing } from './session.ts';
 
 const NO_PROBES: JudgedProbes = { toServer: 0, toClient: 0, problems: [], undetermined: [] };
@@ -203,13 +204,18 @@ class Synthesis {
       if (replies.length === 0) roles.add('server-reply');
       return roles;
     }
+    const { intent } = this.#resolved;
+    const address = (words: Words): IpAddress => ({ family: item.connection.family, words });
+    const clientBeside = isOnSpsSegment(this.#router, intent, address(item.connection.client));
+    const serverBeside = isOnSpsSegment(this.#router, intent, address(item.connection.server));
     if (requests.length === 0) roles.add('client-request');
     if (!replies.some((way) => way.fromSps === true || (way.fromSps === undefined && way.category !== 'undetermined')))
       roles.add('sps-reply');
+    if (clientBeside) roles.delete('sps-reply');
     if (item.leg === 'both' && !replies.some((way) => way.fromSps === false)) roles.add('server-reply');
     if (item.leg === 'client' && !item.hasServerLeg) {
-      roles.add('sps-request');
-      roles.add('server-reply');
+      if (!serverBeside) roles.add('sps-request');
+      if (!serverBeside || this.#snat !== 'own') roles.add('server-reply');
     }
     return roles;
   }
@@ -271,6 +277,9 @@ class Synthesis {
       spsInterface,
       spsMac: this.#run.senders.anyMac,
       spoofing,
+      serverLegOnly: item.leg === 'server',
+      clientOnSpsSegment: item.leg !== 'server' && isOnSpsSegment(this.#router, intent, initiator),
+      serverOnSpsSegment: isOnSpsSegment(this.#router, intent, server),
     };
   }
 

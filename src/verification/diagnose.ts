@@ -4,8 +4,7 @@ import { formatIpAddress } from '../net/ip-address.ts';
 import { formatIpProtocol } from '../net/ip-protocol.ts';
 import { decider } from './failures.ts';
 import type { Category } from './judge.ts';
-import type { Remedy, Router } from './router.ts';
-import type { FlowOfInterest } from './router.ts';
+import type { FlowOfInterest, Remedy, Router } from './router.ts';
 import { type Probe, type Role, runSession, type SessionSpec } from './session.ts';
 
 /** Why packets of one flow fail, by the configuration, with a change that was shown to mend it. */
@@ -74,13 +73,14 @@ const MAX_SESSIONS = 12;
 /**
  * Finds the causes of failing sessions one after the other: the first failing packet is explained, its remedy is applied to a copy of
  * the configuration, and the session runs again, until it succeeds. So every printed fix was tried in the simulation, and defects that
- * hide behind others come to light.
+ * hide behind others come to light. `healthy`: sessions that succeed and must go on doing so.
  */
 export function diagnose(
   router: Router,
   intent: Intent,
   specs: readonly SessionSpec[],
   diagnosers: readonly Diagnoser[],
+  healthy: readonly SessionSpec[],
 ): DiagnosisResult {
   const diagnoses = new Map<string, Diagnosis>();
   const unexplained: Unexplained[] = [];
@@ -93,8 +93,15 @@ export function diagnose(
       const index = session.findIndex((probe) => probe.category !== 'viaSps');
       const probe = session[index];
       if (probe === undefined) break;
-      const failing = caseOf(current, intent, session.slice(0, index + 1), probe);
-      const found = firstDiagnosis(failing, diagnosers);
+      const checked = healthy.slice(0, MAX_SESSIONS);
+      const failing = caseOf(current, intent, session, probe, checked);
+      // Two defects may stop the same packet: then a change that leaves it to the second one helps, if that one is known, too.
+      const found =
+        firstDiagnosis(failing, diagnosers) ??
+        firstDiagnosis(
+          { ...failing, firstThatHelps: (remedies) => firstStep(failing, session, checked, diagnosers, remedies) },
+          diagnosers,
+        );
       const altered = found === undefined || found.fix.length === 0 ? undefined : current.altered(found.fix);
       if (found !== undefined && !diagnoses.has(found.key)) diagnoses.set(found.key, found);
       uncovered.push({ probe, spec });
@@ -112,18 +119,21 @@ export function diagnoseEither(
   intent: Intent,
   specs: readonly SessionSpec[],
   diagnosers: readonly Diagnoser[],
+  healthy: readonly SessionSpec[],
 ): DiagnosisResult {
   const own = diagnose(
     router,
     intent,
     specs.filter((spec) => spec.spoofing === 'own'),
     diagnosers,
+    healthy,
   );
   const spoofed = diagnose(
     router,
     intent,
     specs.filter((spec) => spec.spoofing !== 'own'),
     diagnosers,
+    healthy,
   );
   const fate = ({ probe }: Uncovered): string => `${probe.role}/${probe.category}`;
   return {
@@ -142,29 +152,74 @@ function firstDiagnosis(failing: Case, diagnosers: readonly Diagnoser[]): Diagno
   return undefined;
 }
 
-function caseOf(router: Router, intent: Intent, session: readonly Probe[], probe: Probe): Case {
+function caseOf(
+  router: Router,
+  intent: Intent,
+  session: readonly Probe[],
+  probe: Probe,
+  healthy: readonly SessionSpec[],
+): Case {
   const names = router.forwarder().interfaceNames;
   return {
     router,
     intent,
     probe,
-    session,
+    session: session.slice(0, session.indexOf(probe) + 1),
     interfaceNames: names,
     spsInterface: names[probe.spec.spsInterface] ?? '',
     flow: flowOf(intent, probe, names),
-    firstThatHelps: (remedies) => remedies.find((remedy) => helps(router, probe, remedy)),
+    firstThatHelps: (remedies) => remedies.find((remedy) => helps(router.altered(remedy), session, probe, healthy)),
   };
 }
 
-/** Whether after the change the packet, and all before it, go where they should. */
-function helps(router: Router, probe: Probe, remedy: Remedy): boolean {
-  const altered = router.altered(remedy);
+/** The first of the changes after which the packet meets another fate, of which the cause is known and can be mended. */
+function firstStep(
+  failing: Case,
+  session: readonly Probe[],
+  healthy: readonly SessionSpec[],
+  diagnosers: readonly Diagnoser[],
+  remedies: readonly Remedy[],
+): Remedy | undefined {
+  const { router, intent, probe } = failing;
+  return remedies.find((remedy) => {
+    const altered = router.altered(remedy);
+    if (altered === undefined) return false;
+    const after = runSession(altered.forwarder(), probe.spec);
+    const again = after.find((candidate) => isSame(candidate, probe));
+    if (again === undefined || decider(again.walk) === decider(probe.walk)) return false;
+    if (
+      !session
+        .filter(isRight)
+        .every((before) => after.some((candidate) => isSame(candidate, before) && isRight(candidate)))
+    )
+      return false;
+    return firstDiagnosis(caseOf(altered, intent, after, again, healthy), diagnosers) !== undefined;
+  });
+}
+
+/** Whether on the altered router the packet goes where it should, and everything that did so before still does. */
+function helps(
+  altered: Router | undefined,
+  session: readonly Probe[],
+  probe: Probe,
+  healthy: readonly SessionSpec[],
+): boolean {
   if (altered === undefined) return false;
-  const session = runSession(altered.forwarder(), probe.spec);
-  const index = session.findIndex(
-    (candidate) => candidate.role === probe.role && candidate.label === probe.label && candidate.phase === probe.phase,
-  );
-  return index >= 0 && session.slice(0, index + 1).every((candidate) => candidate.category === 'viaSps');
+  const after = runSession(altered.forwarder(), probe.spec);
+  const index = after.findIndex((candidate) => isSame(candidate, probe));
+  if (index < 0 || !after.slice(0, index + 1).every(isRight)) return false;
+  const kept = session
+    .filter(isRight)
+    .every((before) => after.some((candidate) => isSame(candidate, before) && isRight(candidate)));
+  return kept && healthy.every((spec) => runSession(altered.forwarder(), spec).every(isRight));
+}
+
+function isSame(a: Probe, b: Probe): boolean {
+  return a.role === b.role && a.label === b.label && a.phase === b.phase;
+}
+
+function isRight(probe: Probe): boolean {
+  return probe.category === 'viaSps';
 }
 
 /** The failing packet's flow in words of the intent: networks and service ports rather than one host's. */

@@ -6,8 +6,8 @@ import type { Step, Walk } from '../forwarding/walk.ts';
 import { RouteTableId } from '../model/routing.ts';
 import { formatMark } from '../net/masked-mark.ts';
 import { formatPlace } from '../text/span.ts';
-import type { JudgedConnection, JudgedWay } from './judged.ts';
 import type { Category } from './judge.ts';
+import type { JudgedConnection, JudgedWay } from './judged.ts';
 import type { PathKey } from './path-table.ts';
 import type { Probe, Role } from './session.ts';
 

@@ -2,8 +2,8 @@ import type { Intent, SnatMode } from '../model/intent.ts';
 import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { Connection } from '../observation/connection-log.ts';
-import { PacketKind } from './path-table.ts';
 import type { JudgedConnection, JudgedWay, Leg } from './judged.ts';
+import { PacketKind } from './path-table.ts';
 
 /** A server leg is opened at most this long after its client leg: SPS may first ask the client who he is. */
 const SESSION_WINDOW_NANOSECONDS = 30e9;

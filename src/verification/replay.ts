@@ -2,6 +2,7 @@ import type { CaptureSet } from '../capture/capture-set.ts';
 import { DecisionBatch } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import { USUAL_PORTS } from '../model/intent.ts';
+import type { IpAddress } from '../net/ip-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
 import { ConnectionLog, Seen } from '../observation/connection-log.ts';
 import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
@@ -13,7 +14,7 @@ import type { ResolvedIntent } from './intent.ts';
 import { type FrameRef, Hop, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
 import { Flag, makePacket } from './probe-packet.ts';
 import type { Router } from './router.ts';
-import { Senders } from './senders.ts';
+import { isOnSpsSegment, Senders } from './senders.ts';
 import { hopOf, translationOf } from './session.ts';
 
 const BATCH_ROWS = 4096;
@@ -98,6 +99,7 @@ class ReplayRun implements Replay {
   sawAnyInterface = false;
 
   readonly #captures: CaptureSet;
+  readonly #router: Router;
   readonly #resolved: ResolvedIntent;
   readonly #options: ReplayOptions;
   readonly #monitored: MonitoredServices;
@@ -111,6 +113,7 @@ class ReplayRun implements Replay {
 
   constructor(captures: CaptureSet, router: Router, resolved: ResolvedIntent, options: ReplayOptions) {
     this.#captures = captures;
+    this.#router = router;
     this.#resolved = resolved;
     this.#options = options;
     this.forwarder = router.forwarder({
@@ -190,6 +193,7 @@ class ReplayRun implements Replay {
       return;
     }
     const spsSide = this.senders.facesSps(position);
+    if (this.#options.whatIf && this.#passesUnseen(batch, row, spsSide)) return;
     const wasReply = this.#options.whatIf && !spsSide && this.#takeAsAnswerOfSps(batch, row);
     const ingress = wasReply ? (this.senders.spsInterfaces[0] ?? position) : position;
     this.#completeHandshake(batch, row, spsSide);
@@ -238,6 +242,12 @@ class ReplayRun implements Replay {
     return true;
   }
 
+  /** What-if: what a server sent to a client on SPS's segment, SPS would send there itself: the router would not see it. */
+  #passesUnseen(batch: PacketBatch, row: number, spsSide: boolean): boolean {
+    if (spsSide || this.#monitored.serverEnd(batch, row, false) !== ServerEnd.source) return false;
+    return isOnSpsSegment(this.#router, this.#resolved.intent, addressAt(batch.family[row]!, batch.destination, row));
+  }
+
   /** The packet as it leaves: a reply to a translated connection belongs to the connection as its client knows it. */
   #leaving(batch: PacketBatch, row: number): PacketBatch {
     const copy = this.#scratch;
@@ -263,7 +273,8 @@ class ReplayRun implements Replay {
   #unmonitored(batch: PacketBatch, row: number, position: number): void {
     const protocol = batch.protocol[row]!;
     if ((batch.status[row]! & Status.transport) === 0) {
-      if (batch.fragmentOffset[row] !== 0) tally(this.fragments, batch, row);
+      if (batch.fragmentOffset[row] !== 0 && this.#monitored.mayBeMonitored(batch, row))
+        tally(this.fragments, batch, row);
     } else if (protocol === IpProtocol.tcp && (batch.tcpFlags[row]! & (Flag.syn | Flag.ack)) === Flag.syn) {
       const port = batch.destinationPort[row]!;
       if (USUAL_PORTS.includes(port) && this.#betweenMonitoredNetworks(batch, row, position)) {
@@ -310,15 +321,15 @@ class ReplayRun implements Replay {
     if (connection === undefined || (connection.seen & Seen.synToServer) === 0) return;
     if ((connection.seen & (Seen.synToClient | Seen.answerMade)) !== 0) return;
     connection.seen |= Seen.answerMade;
+    const client = addressAt(batch.family[row]!, batch.source, row);
+    if (isOnSpsSegment(this.#router, this.#resolved.intent, client)) return;
     const position = this.senders.spsInterfaces[0];
     if (position === undefined) return;
-    const words = (column: Uint32Array) =>
-      [column[4 * row]!, column[4 * row + 1]!, column[4 * row + 2]!, column[4 * row + 3]!] as const;
     const packet = makePacket({
       protocol: IpProtocol.tcp,
-      source: { family: batch.family[row] as 4 | 6, words: words(batch.destination) },
+      source: addressAt(batch.family[row]!, batch.destination, row),
       sourcePort: batch.destinationPort[row]!,
-      destination: { family: batch.family[row] as 4 | 6, words: words(batch.source) },
+      destination: client,
       destinationPort: batch.sourcePort[row]!,
       sourceMac: this.senders.anyMac,
       ttl: 64,
@@ -401,6 +412,13 @@ function kindOf(batch: PacketBatch, row: number, wasEnded: boolean): number {
   if (!reset && ((flags & Flag.syn) !== 0 || batch.payloadLength[row]! > 0)) return PacketKind.ordinary;
   if (wasEnded) return PacketKind.late;
   return reset ? PacketKind.reset : PacketKind.bare;
+}
+
+function addressAt(family: number, column: Uint32Array, row: number): IpAddress {
+  return {
+    family: family === 6 ? 6 : 4,
+    words: [column[4 * row]!, column[4 * row + 1]!, column[4 * row + 2]!, column[4 * row + 3]!],
+  };
 }
 
 function tally(into: FrameTally, batch: PacketBatch, row: number): void {

@@ -43,9 +43,10 @@ export async function runVerification(
   const files = captures.files();
   const specs = failingSpecs(connections, assessment.specOf);
   const { diagnosers } = options;
+  const healthy = healthySpecs(connections, assessment.specOf);
   const diagnosis = assessment.snatKnown
-    ? diagnose(router, intent, [...specs.keys()], diagnosers)
-    : diagnoseEither(router, intent, [...specs.keys()], diagnosers);
+    ? diagnose(router, intent, [...specs.keys()], diagnosers, healthy)
+    : diagnoseEither(router, intent, [...specs.keys()], diagnosers, healthy);
   const uncovered = diagnosis.uncovered.map(({ probe, spec }) => ({ probe, connections: specs.get(spec) ?? [] }));
   return {
     mode: options.whatIf ? 'what-if' : 'observed',
@@ -100,6 +101,23 @@ function failingSpecs(
     }
   }
   return new Map([...byKind.values()].map((item) => [item.spec, item.connections]));
+}
+
+/** A session for each kind of connection that goes where it should: no fix may break it. */
+function healthySpecs(
+  connections: readonly JudgedConnection[],
+  specOf: (item: JudgedConnection) => readonly SessionSpec[],
+): SessionSpec[] {
+  const specs = new Map<string, SessionSpec>();
+  for (const item of connections) {
+    const fails = item.ways.some((way) => way.category !== 'viaSps' && !way.stray) || item.probes.problems.length > 0;
+    if (fails || item.leg === 'server') continue;
+    for (const spec of specOf(item)) {
+      const key = `${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
+      if (!specs.has(key)) specs.set(key, spec);
+    }
+  }
+  return [...specs.values()];
 }
 
 function isObserved(item: JudgedConnection): boolean {

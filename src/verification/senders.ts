@@ -15,6 +15,8 @@ export class Senders {
   readonly spsInterfaces: readonly number[];
   readonly #macs = new Set<number>();
   readonly #responders = new Set<number>();
+  /** MAC addresses of other hosts on SPS's segments, by neighbour table and ARP. */
+  readonly #others = new Set<number>();
   readonly #sps: readonly IpAddress[];
   readonly #segmentHasClients: boolean;
   #sawSpsMac = false;
@@ -29,8 +31,9 @@ export class Senders {
     this.spsInterfaces = intent.spsInterfaces.map(interfaceIndex).filter((index) => index >= 0);
     for (const neighbour of router.neighbours) {
       if (neighbour.mac === undefined || neighbour.mac === 0) continue;
-      if (intent.spsInterfaces.includes(neighbour.device) && this.#isSps(neighbour.address))
-        this.#macs.add(neighbour.mac);
+      if (!intent.spsInterfaces.includes(neighbour.device)) continue;
+      if (this.#isSps(neighbour.address)) this.#macs.add(neighbour.mac);
+      else this.#others.add(neighbour.mac);
     }
     this.#segmentHasClients = segmentHasClients(router, intent, clientInterface);
   }
@@ -50,6 +53,12 @@ export class Senders {
     return this.#sawSpsMac || this.#responders.size > 0;
   }
 
+  /** Whether a copy that was sent to this MAC address went to SPS: `false` to another host, `undefined` cannot be told. */
+  isSpsMac(mac: number): boolean | undefined {
+    if (mac < 0 || this.#macs.has(mac) || this.#macs.size === 0) return true;
+    return this.#others.has(mac) ? false : undefined;
+  }
+
   facesSps(position: number): boolean {
     return this.spsInterfaces.includes(position);
   }
@@ -58,7 +67,10 @@ export class Senders {
   learnArp(batch: PacketBatch, row: number, position: number): boolean {
     if (!this.facesSps(position) || batch.arpSenderMac[row]! <= 0) return false;
     const sender = batch.source[4 * row]!;
-    if (!this.#sps.some((address) => address.family === 4 && address.words[0] === sender)) return false;
+    if (!this.#sps.some((address) => address.family === 4 && address.words[0] === sender)) {
+      this.#others.add(batch.arpSenderMac[row]!);
+      return false;
+    }
     this.#macs.add(batch.arpSenderMac[row]!);
     return true;
   }
@@ -100,5 +112,13 @@ function segmentHasClients(router: Router, intent: Intent, clientInterface: stri
       item.addresses.some(({ prefix }) =>
         intent.clients.some((clients) => prefixContains(clients, prefix) || prefixCovers(prefix, clients)),
       ),
+  );
+}
+
+/** Whether a host is on a segment that SPS is on, so that the two reach each other without the router. */
+export function isOnSpsSegment(router: Router, intent: Intent, address: IpAddress): boolean {
+  return router.interfaces.some(
+    (item) =>
+      intent.spsInterfaces.includes(item.name) && item.addresses.some(({ prefix }) => prefixContains(prefix, address)),
   );
 }

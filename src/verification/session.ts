@@ -29,6 +29,11 @@ export interface SessionSpec {
   readonly spsInterface: number;
   readonly spsMac: number;
   readonly spoofing: Spoofing;
+  /** The session's client is not known: only SPS and the server talk. */
+  readonly serverLegOnly?: boolean;
+  /** SPS and the client, or SPS and the server, share a segment: what SPS sends there does not pass the router. */
+  readonly clientOnSpsSegment?: boolean;
+  readonly serverOnSpsSegment?: boolean;
 }
 
 /** A synthesized packet and what becomes of it. */
@@ -122,10 +127,10 @@ class SessionRun {
       alive: true,
       seenAs: undefined,
     };
-    this.#open(clientLeg);
-    this.#open(serverLeg);
-    for (const leg of [clientLeg, serverLeg]) this.#exchange(leg);
-    for (const leg of [serverLeg, clientLeg]) this.#close(leg);
+    const legs = spec.serverLegOnly === true ? [serverLeg] : [clientLeg, serverLeg];
+    for (const leg of legs) this.#open(leg);
+    for (const leg of legs) this.#exchange(leg);
+    for (const leg of legs.reverse()) this.#close(leg);
     return this.#probes;
   }
 
@@ -152,6 +157,11 @@ class SessionRun {
   #request(leg: Leg, phase: Probe['phase'], what: string, flags: number, payload: number): void {
     if (!leg.alive) return;
     const { requester } = leg;
+    if (requester.role === 'sps-request' && this.#spec.serverOnSpsSegment === true) {
+      this.#tick();
+      leg.requestSequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
+      return;
+    }
     const packet = makePacket(
       {
         protocol: this.#spec.protocol,
@@ -181,6 +191,11 @@ class SessionRun {
 
   #reply(leg: Leg, phase: Probe['phase'], what: string, flags: number, payload: number): void {
     if (!leg.alive || leg.responder.interface < 0) return;
+    if (this.#staysOnSegment(leg.responder.role)) {
+      this.#tick();
+      leg.replySequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
+      return;
+    }
     const packet = makePacket(
       {
         protocol: this.#spec.protocol,
@@ -201,6 +216,12 @@ class SessionRun {
     leg.replySequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
     const probe = this.#decide(packet, leg.responder.role, phase, what, leg.responder.interface, leg.responder.mac);
     if (probe.category !== 'viaSps') leg.alive = false;
+  }
+
+  /** A server answers SPS's own address on their segment; a client's address it reaches by the router. */
+  #staysOnSegment(role: Role): boolean {
+    if (role === 'sps-reply') return this.#spec.clientOnSpsSegment === true;
+    return role === 'server-reply' && this.#spec.serverOnSpsSegment === true && this.#spec.spoofing === 'own';
   }
 
   #decide(packet: PacketBatch, role: Role, phase: Probe['phase'], what: string, ingress: number, mac: number): Probe {

@@ -1,13 +1,13 @@
 import type { CaptureSet } from '../capture/capture-set.ts';
-import { DecisionBatch, Disposition, DISPOSITIONS, type DispositionName } from '../forwarding/decision.ts';
+import { DecisionBatch, DISPOSITIONS, Disposition, type DispositionName } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Walk } from '../forwarding/walk.ts';
 import { formatWords } from '../net/ip-address.ts';
-import { translationOf } from './session.ts';
 import { Pairing } from '../observation/pairing.ts';
 import { Side, Vantage } from '../observation/vantage.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
 import type { Router } from './router.ts';
+import { translationOf } from './session.ts';
 
 /** What the router does with one frame that entered it. */
 export interface TracedFrame {

@@ -1,8 +1,8 @@
 import { DecisionFlag } from '../forwarding/decision.ts';
 import type { Intent } from '../model/intent.ts';
+import { flowOf } from './diagnose.ts';
 import { roleOf } from './failures.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
-import { flowOf } from './diagnose.ts';
 import type { Remedy, Router } from './router.ts';
 import { type Probe, runSession, type SessionSpec } from './session.ts';
 
