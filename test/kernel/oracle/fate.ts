@@ -1,0 +1,63 @@
+/** What became of a frame, told from what the kernel did during its injection. */
+import type { KernelAnswer, ScenarioFrame, ScenarioInterface } from '../scenario.ts';
+
+/** An answer of oracle.py. */
+export interface RawAnswer {
+  readonly time: string;
+  readonly mark?: number;
+  readonly delivered?: number;
+  /** Kernel function and drop reason, in order. */
+  readonly drops?: readonly (readonly [string, string])[];
+  readonly out?: readonly (readonly [number, string])[];
+  readonly refused?: string;
+}
+
+const ICMP = 1;
+const IP = 14;
+
+/**
+ * `forwarded eth2 10.0.0.1`, `delivered`, or `dropped REASON [ICMP TYPE/CODE]` with the kernel's own word for why.
+ * Ref: include/net/dropreason-core.h.
+ */
+export function fateOf(
+  raw: RawAnswer,
+  frame: ScenarioFrame,
+  interfaces: readonly Pick<ScenarioInterface, 'name'>[],
+): KernelAnswer {
+  const base = { time: raw.time, ...(raw.mark === undefined ? {} : { mark: raw.mark }) };
+  if (raw.refused !== undefined) return { ...base, fate: `refused ${raw.refused}` };
+  const sent = Buffer.from(frame.hex, 'hex');
+  const copies: string[] = [];
+  const errors: string[] = [];
+  for (const [index, hex] of raw.out ?? []) {
+    const bytes = Buffer.from(hex, 'hex');
+    if (isCopy(bytes, sent)) copies.push(`forwarded ${interfaces[index]!.name} ${neighbourOf(bytes)}`);
+    else if (bytes[IP + 9] === ICMP) {
+      const at = IP + (bytes[IP]! & 15) * 4;
+      // Redirects accompany packets that are forwarded.
+      if (bytes[at] === 3 || bytes[at] === 11) errors.push(`ICMP ${bytes[at]}/${bytes[at + 1]}`);
+    }
+  }
+  if (copies.length > 0) return { ...base, fate: [...new Set(copies)].join(' and ') };
+  if (raw.delivered !== undefined) return { ...base, fate: 'delivered' };
+  const [first] = raw.drops ?? [];
+  const reason = first === undefined ? 'silently' : first[1] === 'NOT_SPECIFIED' ? `${first[1]} ${first[0]}` : first[1];
+  return { ...base, fate: ['dropped', reason, ...errors.slice(0, 1)].join(' ') };
+}
+
+/** The packet itself, its TTL one less, as opposed to something that the router says about it. */
+function isCopy(bytes: Buffer, sent: Buffer): boolean {
+  return (
+    bytes.readUInt16BE(IP + 4) === sent.readUInt16BE(IP + 4) &&
+    bytes[IP + 9] === sent[IP + 9] &&
+    bytes.readUInt16BE(IP + 2) === sent.readUInt16BE(IP + 2) &&
+    (bytes[IP + 1] === sent[IP + 1] || sent[IP + 1] !== 0xc0) &&
+    (bytes[IP + 8] === sent[IP + 8]! - 1 || bytes[0] === 0xff)
+  );
+}
+
+/** The oracle's neighbours have MAC addresses made of their IP addresses. */
+function neighbourOf(bytes: Buffer): string {
+  if (bytes[0] === 0xff) return 'broadcast';
+  return bytes.subarray(2, 6).join('.');
+}
