@@ -405,6 +405,123 @@ describe('captures of some interfaces only', () => {
   });
 });
 
+describe('SPS with two nodes', () => {
+  /** A second session, through the node that took over. */
+  function takenOver(announced: boolean): Traffic {
+    const traffic = session(new Traffic()).wait(5);
+    const node: Host = { at: 'eth1', mac: 0x02_00_ac_10_00_02 };
+    if (announced) traffic.arp(2, 'eth1', { address: '172.16.0.1', mac: node.mac }, '172.16.0.254');
+    const toNode = { from: CLIENT_TO_SPS.from, to: node };
+    new Conversation(traffic, { clientPort: 41_000, requests: toNode, replies: { from: node, to: CLIENT_TO_SPS.from } })
+      .open()
+      .talk();
+    new Conversation(traffic, {
+      client: '172.16.0.1',
+      clientPort: 51_000,
+      requests: { from: node, to: SERVER_HOST },
+      replies: { from: SERVER_HOST, to: node },
+      ttl: [64, 64],
+    })
+      .open()
+      .talk();
+    return traffic;
+  }
+
+  it('keeps its address and changes its MAC address, as ARP says', async () => {
+    const made = await report({ capture: takenOver(true) });
+    expect(codesOf(made)).toEqual([]);
+    expect(verdicts(made)).toEqual(Array(4).fill('verified'));
+  });
+
+  it('keeps its address and changes its MAC address, as redirected frames show, which go to nobody else', async () => {
+    const made = await report({ capture: takenOver(false) });
+    expect(
+      made.findings.filter((item) => item.severity === 'error').map((item) => `${item.code} ${item.message}`),
+    ).toEqual([]);
+    expect(made.summary.failed).toBe(0);
+  });
+});
+
+describe('services without connections', () => {
+  const intent = { ...INTENT, services: [{ protocol: 17, ports: { first: 3389, last: 3389 } }] };
+  const state: StateParts = { mangle: [Rule.requests.replaceAll('tcp', 'udp'), Rule.mark] };
+  const datagram = {
+    sourcePort: 40_000,
+    destinationPort: 3389,
+    source: CLIENT,
+    destination: SERVER,
+    payload: 20,
+    ttl: 128,
+  };
+
+  it('are verified by the packets of both legs', async () => {
+    const traffic = new Traffic()
+      .pass(datagram, CLIENT_TO_SPS)
+      .pass({ ...datagram, source: '172.16.0.1', sourcePort: 50_000, ttl: 64 }, SPS_TO_SERVER)
+      .pass(
+        { ...datagram, source: SERVER, sourcePort: 3389, destination: '172.16.0.1', destinationPort: 50_000 },
+        SERVER_TO_SPS,
+      )
+      .pass(
+        { ...datagram, source: SERVER, sourcePort: 3389, destination: CLIENT, destinationPort: 40_000 },
+        SPS_TO_CLIENT,
+      );
+    const made = await report({ capture: traffic, intent, state });
+    expect(codesOf(made)).toEqual([]);
+    expect(legs(made)).toEqual([
+      ['client', 1],
+      ['server', 1],
+    ]);
+    expect(made.connections[0]).toMatchObject({ protocol: 'udp', verdict: 'verified' });
+  });
+
+  it('fail where they go straight on', async () => {
+    const made = await report({ capture: new Traffic().pass(datagram, CLIENT_TO_SERVER), intent });
+    expect(the(made, 'RV501').fix[0]).toContain('-p udp');
+    expect(made.verdict).toBe('failed');
+  });
+});
+
+describe('frames that were captured twice', () => {
+  const traffic = session(new Traffic());
+
+  it.each<{ name: string; capture: Readonly<Record<string, Uint8Array>> }>([
+    {
+      name: 'on one interface, in two files',
+      capture: { 'all.pcapng': traffic.pcapng(), 'eth0=again.pcap': traffic.pcap('eth0') },
+    },
+    {
+      name: 'on all interfaces and on one',
+      capture: { 'any.pcap': traffic.cooked(2), 'eth1=again.pcap': traffic.pcap('eth1') },
+    },
+  ])('count once: $name', async ({ capture }) => {
+    const made = await report({ capture });
+    expect(codesOf(made)).toEqual([]);
+    expect(made.summary).toMatchObject({ monitoredPackets: 18, verified: 2, connections: 2 });
+    expect(made.connections.map((item) => item.clientToServer.observed)).toEqual([6, 6]);
+  });
+
+  it('but packets that were sent twice count twice', async () => {
+    const twice = new Traffic();
+    clientLeg(twice).open();
+    const data = {
+      source: CLIENT,
+      sourcePort: 40_000,
+      destination: SERVER,
+      destinationPort: 3389,
+      flags: 'PA',
+      ttl: 128,
+    };
+    for (let time = 0; time < 3; time++)
+      twice.pass(
+        { ...data, sequence: 1001, acknowledgement: 101_001, payload: 40, identification: 500 },
+        CLIENT_TO_SPS,
+      );
+    const made = await report({ capture: twice });
+    expect(made.connections[0]?.clientToServer).toMatchObject({ packets: 5, viaSps: 5, observed: 5 });
+  });
+});
+
 describe('fragments', () => {
   const later = { sourcePort: 0, destinationPort: 0, payload: 64, flagsAndOffset: 100 };
 
