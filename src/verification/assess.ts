@@ -55,9 +55,12 @@ function learnSpsAddresses(run: Replay): void {
   const known = senders.macs.size > 0;
   for (const count of log.counts) {
     if (paths.paths[count.path]!.hop !== Hop.sps) continue;
-    // Where the state or ARP names SPS's MAC address, copies to another one are not to SPS (RV505).
-    for (const egress of count.observed)
-      if (!known && senders.facesSps(egress.interface)) senders.learnNextHop(egress.destinationMac);
+    // Where the state or ARP names SPS's MAC address, copies to another one prove nothing, and those to another host's are RV505.
+    for (const { interface: position, destinationMac } of count.observed) {
+      if (!senders.facesSps(position)) continue;
+      if (!known) senders.learnNextHop(destinationMac);
+      else if (senders.isSpsMac(destinationMac) === undefined) senders.notePossible(destinationMac);
+    }
   }
   for (const connection of log.connections) {
     const ways = connection.paths.map((token) => paths.paths[log.counts[token]!.path]!);

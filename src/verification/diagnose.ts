@@ -186,7 +186,7 @@ function firstStep(
     if (altered === undefined) return false;
     const after = runSession(altered.forwarder(), probe.spec);
     const again = after.find((candidate) => isSame(candidate, probe));
-    if (again === undefined || decider(again.walk) === decider(probe.walk)) return false;
+    if (again === undefined || !meetsAnotherFate(again, probe)) return false;
     if (
       !session
         .filter(isRight)
@@ -195,6 +195,16 @@ function firstStep(
       return false;
     return firstDiagnosis(caseOf(altered, intent, after, again, healthy), diagnosers) !== undefined;
   });
+}
+
+function meetsAnotherFate(after: Probe, before: Probe): boolean {
+  const [a, b] = [after.key, before.key];
+  return (
+    a.disposition !== b.disposition ||
+    a.egress !== b.egress ||
+    a.table !== b.table ||
+    decider(after.walk) !== decider(before.walk)
+  );
 }
 
 /** Whether on the altered router the packet goes where it should, and everything that did so before still does. */

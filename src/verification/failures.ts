@@ -155,14 +155,28 @@ export function isPolicyRouted(key: Readonly<PathKey>): boolean {
   );
 }
 
-/** The last statement of a walk that has a place. */
+/** Where the statement stands that decided about a walk's packet; empty where it is implied. */
 export function decider(walk: Walk): string {
-  for (let index = walk.steps.length - 1; index >= 0; index--) {
-    const step = walk.steps[index]!;
-    if ('origin' in step && step.origin !== undefined && !(step.kind === 'policy-rule' && step.outcome === 'missed'))
-      return formatPlace(step.origin);
+  const step = decidingStep(walk);
+  return step !== undefined && 'origin' in step && step.origin !== undefined ? formatPlace(step.origin) : '';
+}
+
+function decidingStep(walk: Walk): Step | undefined {
+  switch (lastStep(walk, 'end')?.disposition) {
+    case 'dropped-by-reverse-path':
+      return lastStep(walk, 'reverse-path');
+    case 'dropped-by-rule':
+      return walk.steps.findLast(
+        (step) => (step.kind === 'rule' && step.outcome !== 'missed') || step.kind === 'chain-policy',
+      );
+    case 'undetermined':
+      return lastStep(walk, 'unknown');
+    default:
+      return (
+        lastStep(walk, 'route') ??
+        walk.steps.findLast((step) => step.kind === 'policy-rule' && step.outcome !== 'missed')
+      );
   }
-  return '';
 }
 
 /** The last step of a kind. */

@@ -15,6 +15,7 @@ export class Senders {
   readonly spsInterfaces: readonly number[];
   readonly #macs = new Set<number>();
   readonly #responders = new Set<number>();
+  readonly #possible = new Set<number>();
   /** MAC addresses of other hosts on SPS's segments, by neighbour table and ARP. */
   readonly #others = new Set<number>();
   readonly #sps: readonly IpAddress[];
@@ -80,6 +81,14 @@ export class Senders {
     if (mac > 0) this.#macs.add(mac);
   }
 
+  /**
+   * The router sent a frame for SPS's address to this MAC, which is neither one of SPS that is known nor another host's: a second node
+   * that took over, or a host that the router takes for SPS.
+   */
+  notePossible(mac: number): void {
+    if (mac > 0) this.#possible.add(mac);
+  }
+
   /** A host on SPS's segment answered frames that were redirected. */
   learnResponder(mac: number): void {
     if (mac > 0) this.#responders.add(mac);
@@ -92,7 +101,10 @@ export class Senders {
   /** `true` from SPS, `false` from another host, `undefined` cannot be told. */
   isSps(ingress: number, sourceMac: number): boolean | undefined {
     if (!this.facesSps(ingress)) return false;
-    if (sourceMac >= 0 && this.#macs.size > 0) return this.#macs.has(sourceMac);
+    if (sourceMac >= 0 && this.#macs.size > 0) {
+      if (this.#macs.has(sourceMac)) return true;
+      return this.#possible.has(sourceMac) ? undefined : false;
+    }
     if (sourceMac >= 0 && this.#responders.size === 1) return this.#responders.has(sourceMac);
     return this.#segmentHasClients ? undefined : true;
   }
