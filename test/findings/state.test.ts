@@ -133,6 +133,66 @@ describe('RV304 incomplete-router-state', () => {
   });
 });
 
+describe('a state that lacks a part', () => {
+  it.each(['iptables-save', 'ip rule show', 'ip route show table all', 'ip addr show', 'sysctl -a'])(
+    'is never enough to verify by: %s',
+    async (heading) => {
+      const state = { without: [heading] };
+      for (const whatIf of [false, true]) {
+        const made = await report({ capture: whatIf ? direct(new Traffic()) : whole(), state, whatIf });
+        expect(made.verdict).toBe('inconclusive');
+        expect(made.findings.some((finding) => finding.code === 'RV304')).toBe(true);
+        expect(made.summary.failed).toBe(0);
+      }
+    },
+  );
+
+  it.each(['ip neigh show', 'rt_tables'])('is enough where the rest says it: %s', async (heading) => {
+    const made = await report({ capture: whole(), state: { without: [heading] } });
+    expect({ verdict: made.verdict, codes: codesOf(made) }).toEqual({ verdict: 'verified', codes: [] });
+  });
+});
+
+describe('a rule that is not modelled', () => {
+  it.each<{ name: string; table: string; rule: string; verdicts: readonly string[] }>([
+    {
+      name: 'may drop redirected packets',
+      table: 'filter',
+      rule: '-A FORWARD -i eth0 -o eth1 -j NFQUEUE --queue-num 1',
+      verdicts: ['inconclusive', 'verified'],
+    },
+    {
+      name: 'may drop what SPS sends',
+      table: 'filter',
+      rule: '-A FORWARD -i eth1 -m limit --limit 5/sec -j DROP',
+      verdicts: ['inconclusive', 'inconclusive'],
+    },
+    {
+      name: 'may translate redirected packets',
+      table: 'nat',
+      rule: '-A POSTROUTING -o eth1 -j FULLCONENAT',
+      verdicts: ['inconclusive', 'verified'],
+    },
+    {
+      name: 'meets none of them',
+      table: 'filter',
+      rule: '-A FORWARD -i eth0 -o eth2 -j NFQUEUE --queue-num 1',
+      verdicts: ['verified', 'verified'],
+    },
+    {
+      name: 'accepts what is accepted anyway',
+      table: 'filter',
+      rule: '-A FORWARD -m limit --limit 5/sec -j ACCEPT',
+      verdicts: ['verified', 'verified'],
+    },
+  ])('leaves open what it could change, and no more: it $name', async ({ table, rule, verdicts }) => {
+    const chains = table === 'nat' ? [':POSTROUTING ACCEPT [0:0]'] : [':FORWARD ACCEPT [0:0]'];
+    const made = await report({ capture: whole(), state: { tables: { [table]: [...chains, rule] } } });
+    the(made, 'RV301');
+    expect(made.connections.map((item) => item.verdict)).toEqual(verdicts);
+  });
+});
+
 describe('RV901 undetermined-verdict', () => {
   it.each<{ key: string; leg: string }>([
     { key: 'eth1.rp_filter', leg: 'client' },

@@ -341,6 +341,34 @@ describe('what-if', () => {
     expect(made.connections[0]?.serverToClient).toMatchObject({ dropped: 0, bypassed: 0 });
   });
 
+  it('follows answers of servers whose address the router translates', async () => {
+    const nat = [
+      ':PREROUTING ACCEPT [0:0]',
+      '-A PREROUTING -i eth0 -p tcp -m tcp --dport 3389 -j DNAT --to-destination 10.0.0.20:3389',
+    ];
+    const made = await report({ capture: plain(), state: { tables: { nat } }, whatIf: true });
+    // SPS gets the packets for 10.0.0.20 and answers with that address; the router translates it back.
+    expect(
+      made.findings.filter((item) => item.severity === 'error').map((item) => `${item.code} ${item.message}`),
+    ).toEqual([]);
+    expect(made.verdict).not.toBe('failed');
+  });
+
+  it('marks that new packets alone get are lost on the rest', async () => {
+    const request = (target: string): string =>
+      `${Rule.requests.split(' -j ')[0]} -m conntrack --ctstate NEW -j ${target}`;
+    const broken = await report({
+      capture: plain(),
+      state: { mangle: [request('MARK --set-xmark 0x1/0xffffffff')] },
+      whatIf: true,
+    });
+    expect(broken.verdict).toBe('failed');
+    expect(broken.connections[0]?.clientToServer).toMatchObject({ viaSps: 1, bypassed: 5 });
+    const connmark = request('CONNMARK --set-xmark 0x1/0xffffffff');
+    const kept = await report({ capture: plain(), state: { mangle: [connmark, Rule.mark] }, whatIf: true });
+    expect(kept.verdict).toBe('verified');
+  });
+
   it('does not verify SPS among the clients with connection marks: SPS answers them directly, so their ACK is INVALID', async () => {
     const mac = '02:00:ac:10:00:01';
     const state: StateParts = {
