@@ -86,17 +86,24 @@ describe('trace --packet', () => {
 });
 
 describe('trace of captures', () => {
+  // Which frame is the first that entered differs from recording to recording.
+  const [, first] = lines(runCli(['trace', STORED.good, ...ROUTER, '--format', 'ndjson']).stdout);
+  const frame = String(first?.frame);
+
   it('--frame tells the steps of that frame only', () => {
-    const { status, stdout } = runCli(['trace', STORED.good, ...ROUTER, '--frame', '3']);
+    const { status, stdout } = runCli(['trace', STORED.good, ...ROUTER, '--frame', frame]);
     expect(status).toBe(0);
-    expect(stdout.split('\n').filter((line) => /^ *\d+ eth\d /.test(line))).toHaveLength(1);
-    expect(stdout).toMatch(/^ *3 eth0 tcp .*\[S\]: forwarded by eth1 to 172\.16\.0\.1 .*seen leaving by eth1/);
+    const heads = stdout.split('\n').filter((line) => /^ *\d+ eth\d /.test(line));
+    expect(heads).toEqual([
+      expect.stringMatching(/^ *\d+ eth0 tcp .*\[S\]: forwarded by eth1 to 172\.16\.0\.1 .*seen leaving by eth1$/),
+    ]);
+    expect(heads[0]?.trim().split(' ')[0]).toBe(frame);
     expect(stdout).toContain(`${STORED.goodRouter}:17:1`);
   });
 
   it('--frame in ndjson gives that frame only', () => {
-    const { stdout } = runCli(['trace', STORED.good, ...ROUTER, '--frame', '3', '--format', 'ndjson']);
-    expect(lines(stdout).filter((line) => line.type === 'frame')).toMatchObject([{ frame: 3, path: STORED.good }]);
+    const { stdout } = runCli(['trace', STORED.good, ...ROUTER, '--frame', frame, '--format', 'ndjson']);
+    expect(lines(stdout).filter((line) => line.type === 'frame')).toEqual([first]);
   });
 
   it('text has a line for each frame that entered', () => {
