@@ -111,7 +111,7 @@ function frameLine(frame: TracedFrame, path: string): object {
     disposition: frame.disposition,
     ...(frame.egress !== undefined && { egress: frame.egress }),
     ...(frame.nextHop !== undefined && { nextHop: frame.nextHop }),
-    fwmark: frame.fwmark,
+    ...(frame.fwmarkUnknown !== true && { fwmark: frame.fwmark }),
     ...(frame.connmark !== undefined && { connmark: frame.connmark }),
     ...(frame.table !== undefined && { table: frame.table }),
     ...(frame.observedEgress !== undefined && { observedEgress: frame.observedEgress }),

@@ -59,7 +59,7 @@ export class DecisionBatch {
   /** As routing saw it. */
   readonly fwmark: Uint32Array;
   readonly connmark: Uint32Array;
-  /** 1 where the packet belongs to a connection entry, so that `connmark` holds. */
+  /** 1 where the packet belongs to a connection entry whose mark is known, so that `connmark` holds. */
   readonly hasConnmark: Uint8Array;
   /** Number of the table that decided, −1 where none did. */
   readonly table: Int32Array;
@@ -110,4 +110,6 @@ export const DecisionFlag = {
   destinationTranslated: 4,
   /** The drop was a REJECT: the source gets an answer. */
   rejected: 8,
+  /** The mark that routing saw is not known; `fwmark` is one that it may have been. */
+  markUnknown: 16,
 } as const;

@@ -1,5 +1,11 @@
 import type { CaptureSet } from '../capture/capture-set.ts';
-import { DecisionBatch, DISPOSITIONS, Disposition, type DispositionName } from '../forwarding/decision.ts';
+import {
+  DecisionBatch,
+  DecisionFlag,
+  DISPOSITIONS,
+  Disposition,
+  type DispositionName,
+} from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Walk } from '../forwarding/walk.ts';
 import { formatWords } from '../net/ip-address.ts';
@@ -20,6 +26,8 @@ export interface TracedFrame {
   readonly egress?: string;
   readonly nextHop?: string;
   readonly fwmark: number;
+  /** The mark that routing saw is not known; `fwmark` is one of those that it may have been. */
+  readonly fwmarkUnknown?: boolean;
   readonly connmark?: number;
   readonly table?: string;
   /** Filled in when the frame's copy is met; frames are handed out once none can follow. */
@@ -157,6 +165,7 @@ class TraceRun {
       ...(forwarded &&
         egress !== undefined && { egress, nextHop: formatWords(family, hop[0]!, hop[1]!, hop[2]!, hop[3]!) }),
       fwmark: decisions.fwmark[0]!,
+      ...((decisions.flags[0]! & DecisionFlag.markUnknown) !== 0 && { fwmarkUnknown: true }),
       ...(decisions.hasConnmark[0] === 1 && { connmark: decisions.connmark[0]! }),
       ...(decisions.table[0]! >= 0 && { table: String(decisions.table[0]) }),
       packet: describePacket(batch, row),

@@ -10,7 +10,10 @@ import { captureBytes } from './capture.ts';
 import type { KernelAnswer, RecordedScenario } from './scenario.ts';
 
 /** What the verifier says of a frame, as far as it is compared. */
-export type VerifierAnswer = Pick<TracedFrame, 'disposition' | 'egress' | 'nextHop' | 'fwmark' | 'unknown' | 'walk'>;
+export type VerifierAnswer = Pick<
+  TracedFrame,
+  'disposition' | 'egress' | 'nextHop' | 'fwmark' | 'fwmarkUnknown' | 'unknown' | 'walk'
+>;
 
 /** One frame about which verifier and kernel do not agree. */
 export interface Disagreement {
@@ -79,7 +82,7 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
       return;
     }
     const said = answer === undefined ? 'did not enter' : describe(answer);
-    if (agrees(answer, kernel)) return;
+    if (agrees(answer, kernel, recorded.dump)) return;
     const mark = kernel.mark === undefined ? '' : ` (mark ${kernel.mark})`;
     disagreements.push({
       frame,
@@ -103,16 +106,28 @@ const FATES: Readonly<Record<string, RegExp>> = {
   'no-route': /^dropped IP_INNOROUTES(?: ICMP 3\/0)?$/,
   blackhole:
     /^dropped NOT_SPECIFIED ip_route_input\w*$|^dropped NOT_SPECIFIED (?:ip_rcv_finish\w*|ip_error|dst_discard)$/,
-  unreachable: /^dropped NOT_SPECIFIED ip_error(?: ICMP 3\/1)?$/,
+  // A policy rule's `unreachable` is the kernel's "no route".
+  unreachable: /^dropped (?:NOT_SPECIFIED ip_error(?: ICMP 3\/1)?|IP_INNOROUTES(?: ICMP 3\/0)?)$/,
   prohibited: /^dropped NOT_SPECIFIED ip_error(?: ICMP 3\/13)?$/,
   'ttl-expired': /^dropped IP_INHDR(?: ICMP 11\/0)?$/,
   'too-big': /^dropped PKT_TOO_BIG(?: ICMP 3\/4)?$/,
   'not-forwarding': /^dropped (?:IP_INADDRERRORS|OTHERHOST|NOT_SPECIFIED ip_forward)$/,
 };
 
-function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer): boolean {
+function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, dump: string): boolean {
   if (answer === undefined) return kernel.fate.startsWith('refused');
-  if (kernel.mark !== undefined && kernel.mark !== answer.fwmark) return false;
-  if (answer.disposition === 'forwarded') return kernel.fate === `forwarded ${answer.egress} ${answer.nextHop}`;
+  const marked = kernel.mark !== undefined && answer.fwmarkUnknown !== true;
+  if (marked && kernel.mark !== answer.fwmark) return false;
+  if (answer.disposition === 'forwarded') {
+    // A broadcast address as next hop shows in the frame as the broadcast MAC address.
+    const broadcast = kernel.fate === `forwarded ${answer.egress} broadcast`;
+    return (
+      (broadcast && isBroadcast(answer.nextHop, dump)) || kernel.fate === `forwarded ${answer.egress} ${answer.nextHop}`
+    );
+  }
   return FATES[answer.disposition]?.test(kernel.fate) ?? false;
+}
+
+function isBroadcast(address: string | undefined, dump: string): boolean {
+  return dump.includes(`broadcast ${address} dev`) || /^broadcast \S+\/\d+ dev/m.test(dump);
 }

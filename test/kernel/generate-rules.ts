@@ -255,16 +255,14 @@ function natRule(style: RuleStyle): fc.Arbitrary<{ chain: string; text: string }
 function rule(style: RuleStyle): fc.Arbitrary<ScenarioRule> {
   return fc.tuple(fc.constantFrom(...style.variants), fc.constantFrom(...style.tables)).chain(([variant, table]) => {
     if (table === 'nat') return natRule(style).map((made) => ({ variant, table, ...made }));
-    return fc
-      .constantFrom(...CHAINS[table]!)
-      .chain((chain) =>
-        words(matchesFor(style, chain), targetFor(style, table, chain)).map((text) => ({
-          variant,
-          table,
-          chain,
-          text,
-        })),
-      );
+    return fc.constantFrom(...CHAINS[table]!).chain((chain) =>
+      words(matchesFor(style, chain), targetFor(style, table, chain)).map((text) => ({
+        variant,
+        table,
+        chain,
+        text,
+      })),
+    );
   });
 }
 

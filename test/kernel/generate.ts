@@ -28,7 +28,17 @@ const ADDRESSES: readonly (readonly (readonly string[])[])[] = [
 function interfaces(plain: boolean): fc.Arbitrary<ScenarioInterface[]> {
   return fc
     .tuple(...ADDRESSES.map((choices) => (plain ? fc.constant(choices[0]!) : fc.constantFrom(...choices))))
-    .map((list) => list.map((addresses, index) => ({ name: `eth${index}`, mac: interfaceMac(index), addresses })));
+    .chain((list) =>
+      fc.constantFrom(undefined, undefined, 2, 0).map((narrow) =>
+        list.map((addresses, index) => ({
+          name: `eth${index}`,
+          mac: interfaceMac(index),
+          addresses,
+          // So that UDP packets can be too big for it; what a TCP segment above the MTU is, only its sender knows.
+          ...(narrow === index ? { mtu: 1400 } : {}),
+        })),
+      ),
+    );
 }
 
 type Sysctls = fc.Arbitrary<Record<string, string>>;

@@ -155,7 +155,7 @@ function isRefused(run: Run): boolean {
 function findNode(run: Run): number {
   const { table, protocol } = run;
   if (isIcmpError(run)) {
-    if ((run.status & Status.quoted) === 0) return -1;
+    if ((run.status & Status.quoted) === 0 || (run.status & Status.malformed) !== 0) return -1;
     const ports = invertPorts(run.quotedProtocol, run.quotedPorts);
     return table.find(run.quotedProtocol, run.quotedDestination, run.quotedSource, ports);
   }

@@ -1,8 +1,9 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { Span } from '../../text/span.ts';
 import type { PacketBatch } from '../../wire/packet-batch.ts';
 import { Status } from '../../wire/packet-batch.ts';
-import { type DecisionBatch, Disposition } from '../decision.ts';
+import { type DecisionBatch, DecisionFlag, Disposition } from '../decision.ts';
 import type { Forwarder, ForwarderOptions, Unknown } from '../forwarder.ts';
 import type { Step, Walk } from '../walk.ts';
 import { BEFORE_SLOT, ConnectionTable, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
@@ -128,7 +129,11 @@ class LinuxForwarder implements Forwarder {
     if (batch.family[row] !== 4) return reasons.ipv6;
     if (blockingReason !== -1) return blockingReason;
     if (ingress < 0 || ingress >= links.names.length) return reasons.ingress;
-    if ((status & Status.malformed) !== 0) return reasons.malformed;
+    // An ICMP message that quotes no whole packet is INVALID, and nothing else looks at what it quotes.
+    const quotesNothing = batch.protocol[row] === IpProtocol.icmp && (status & Status.transport) !== 0;
+    if ((status & Status.malformed) !== 0 && !(quotesNothing && (status & Status.options) === 0)) {
+      return reasons.malformed;
+    }
     if ((status & Status.sourceRoute) !== 0) return reasons.sourceRoute;
     if ((status & Status.fragment) !== 0 && this.#router.program.tracks) return reasons.fragment;
     if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
@@ -141,7 +146,8 @@ class LinuxForwarder implements Forwarder {
     const { worlds } = run;
     const first = { disposition: run.disposition, egress: run.egress, nextHop: run.nextHop, nextHop6: run.nextHop6 };
     let table = run.decidingTable;
-    let flags = run.flags;
+    let flags = run.flags | (run.routedMarkUnknown === 0 ? 0 : DecisionFlag.markUnknown);
+    const mark = run.routedMark;
     if (run.disposition === Disposition.undetermined) this.#lastReason = run.unknown;
     this.#write(decisions, into);
     this.#collect();
@@ -158,6 +164,9 @@ class LinuxForwarder implements Forwarder {
       walkPacket(run);
       this.#collect();
       flags |= run.flags;
+      if (run.routedMark !== mark || run.routedMarkUnknown !== 0) flags |= DecisionFlag.markUnknown;
+      const sameEntry = run.routedHasConnmark === 1 && run.routedConnmarkUnknown === 0;
+      if (!sameEntry || run.routedConnmark >>> 0 !== decisions.connmark[into]) decisions.hasConnmark[into] = 0;
       if (run.decidingTable !== table) table = -1;
       const same =
         run.disposition === first.disposition &&
@@ -187,10 +196,10 @@ class LinuxForwarder implements Forwarder {
     }
     decisions.fwmark[into] = run.routedMark;
     decisions.connmark[into] = run.routedConnmark;
-    decisions.hasConnmark[into] = run.routedHasConnmark;
+    decisions.hasConnmark[into] = run.routedConnmarkUnknown === 0 ? run.routedHasConnmark : 0;
     decisions.table[into] = run.decidingTable;
     decisions.conntrack[into] = run.view;
-    decisions.flags[into] = run.flags;
+    decisions.flags[into] = run.flags | (run.routedMarkUnknown === 0 ? 0 : DecisionFlag.markUnknown);
     decisions.isReply[into] = run.use !== EntryUse.none ? run.direction : 0;
     decisions.leavingSource[into] = run.currentSource;
     decisions.leavingDestination[into] = run.currentDestination;

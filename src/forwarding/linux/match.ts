@@ -2,11 +2,11 @@ import { CtState } from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
-import { MatchKind, type Program } from './program.ts';
+import { MatchKind, type Program, RulesVariant } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
-/** Answers of a match. */
-export const Answer = { no: 0, yes: 1, unknown: 2 } as const;
+/** Answers of a match. `drop`: the match itself drops the packet, whatever the rule's target. Ref: x_tables.h: hotdrop. */
+export const Answer = { no: 0, yes: 1, unknown: 2, drop: 3 } as const;
 
 /** Where a chain runs: which interfaces its packets have. */
 export interface HookPlace {
@@ -46,7 +46,8 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
       holds = run.laterFragment;
       break;
     case MatchKind.transportHeader:
-      return run.protocol !== a ? Answer.no : hasHeader(run);
+      if (run.protocol !== a) return Answer.no;
+      return a === IpProtocol.tcp && overlapsHeader(run) ? Answer.drop : hasHeader(run);
     case MatchKind.sourcePort:
     case MatchKind.destinationPort: {
       const header = hasHeader(run);
@@ -105,10 +106,15 @@ function column(program: Program, index: number): number {
  */
 function hasHeader(run: Run): number {
   if (run.hasTransport) return Answer.yes;
-  if (run.laterFragment) return run.fragmentsReadAsHeaders ? Answer.unknown : Answer.no;
+  if (run.laterFragment) return run.rulesVariant !== RulesVariant.legacy ? Answer.unknown : Answer.no;
   const { protocol } = run;
   const carries = protocol === IpProtocol.tcp || protocol === IpProtocol.udp;
   return carries && (run.status & Status.malformed) === 0 ? Answer.unknown : Answer.no;
+}
+
+/** A fragment that would write over the flags of the first one. Ref: xt_tcpudp.c: tcp_mt(); linux-forwarding 8.5. */
+function overlapsHeader(run: Run): boolean {
+  return run.fragmentOffset === 8 && run.rulesVariant !== RulesVariant.nft;
 }
 
 function matchMultiport(run: Run, program: Program, start: number, end: number, which: number): boolean {

@@ -1,6 +1,6 @@
 import { formatIpv4 } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
-import { Entry, EntryFlag } from './connection-table.ts';
+import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
 import { HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
@@ -59,9 +59,10 @@ export function masqueradeAddress(run: Run): number | undefined {
 
 /**
  * Before an entry is confirmed: its reply must not look like that of another one. Where it would, the kernel takes another source port
- * at random, so replies come back to a port that is not known. Ref: nf_nat_core.c: nf_nat_alloc_null_binding().
+ * at random, so replies come back to a port that is not known; a protocol without ports has nothing to change, and the entry is
+ * refused with its packet. Ref: nf_nat_core.c: nf_nat_alloc_null_binding(); nf_conntrack_core.c: __nf_conntrack_confirm().
  */
-export function settleReplyPort(run: Run): void {
+export function settleReplyPort(run: Run): number {
   const { words } = run.table;
   const found = run.table.find(
     run.protocol,
@@ -69,8 +70,31 @@ export function settleReplyPort(run: Run): void {
     words[run.base + Entry.replyDestination]!,
     words[run.base + Entry.replyPorts]!,
   );
-  if (found !== -1) words[run.base + Entry.flags]! |= EntryFlag.replyPortUnknown;
+  if (found === -1) return SettledReply.unique;
+  const slot = found >> 1;
+  const certain = found !== CONFLICT && run.table.nextVariant(slot) === slot;
+  if (certain && run.table.expires[slot]! <= run.now) return SettledReply.unique;
+  if (HAVE_PORTS.has(run.protocol)) {
+    words[run.base + Entry.flags]! |= EntryFlag.replyPortUnknown;
+    return SettledReply.unique;
+  }
+  if (certain) return SettledReply.taken;
+  run.unknown = run.router.reasons.ambiguousEntry;
+  return SettledReply.unknown;
 }
+
+/** Whether an entry's reply can be told from those of others. */
+export const SettledReply = { unique: 0, taken: 1, unknown: 2 } as const;
+
+/** Protocols with something in the header that the kernel can change to tell connections apart. */
+const HAVE_PORTS: ReadonlySet<number> = new Set([
+  IpProtocol.tcp,
+  IpProtocol.udp,
+  IpProtocol.udplite,
+  IpProtocol.icmp,
+  IpProtocol.sctp,
+  IpProtocol.dccp,
+]);
 
 function translateDestination(
   run: Run,

@@ -4,7 +4,7 @@ import { DecisionFlag, Disposition } from '../decision.ts';
 import { Entry, EntryFlag } from './connection-table.ts';
 import { storeMarks, track } from './conntrack.ts';
 import type { HookPlace } from './match.ts';
-import { meetsNatRules, settleReplyPort, translateKnown } from './nat.ts';
+import { meetsNatRules, SettledReply, settleReplyPort, translateKnown } from './nat.ts';
 import { HookNumber, TableNumber } from './program.ts';
 import { recordConntrack, recordEnd } from './recording.ts';
 import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
@@ -70,7 +70,7 @@ function forward(run: Run): void {
   if (!runTable(run, HookNumber.postrouting, TableNumber.mangle)) return;
   if (meetsNatRules(run)) {
     if (!runTable(run, HookNumber.postrouting, TableNumber.nat)) return;
-    if (run.router.program.translates) settleReplyPort(run);
+    if (!settleReply(run)) return;
   } else {
     translateKnown(run, false);
   }
@@ -83,9 +83,19 @@ function deliver(run: Run): void {
   if (!runTable(run, HookNumber.input, TableNumber.security)) return;
   if (meetsNatRules(run)) {
     if (!runTable(run, HookNumber.input, TableNumber.nat)) return;
-    if (run.router.program.translates) settleReplyPort(run);
+    if (!settleReply(run)) return;
   }
   run.disposition = Disposition.delivered;
+}
+
+/** False where the packet ends because its entry cannot be. */
+function settleReply(run: Run): boolean {
+  if (!run.router.program.translates) return true;
+  const settled = settleReplyPort(run);
+  if (settled === SettledReply.unique) return true;
+  run.disposition = settled === SettledReply.taken ? Disposition.droppedByRule : Disposition.undetermined;
+  run.egress = -1;
+  return false;
 }
 
 /** False where the packet ends in this table. */

@@ -1,5 +1,6 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
 import type { Chain, Hook, Match, Rule, Ruleset, Table, TableName, Target } from '../../model/netfilter.ts';
+import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { PortRange } from '../../net/port-range.ts';
 import type { Links } from './links.ts';
 import type { Registry } from './reasons.ts';
@@ -44,6 +45,9 @@ export const TargetKind = {
   unmodelled: 15,
 } as const;
 
+/** Which iptables a rule set is of: they differ about fragments. */
+export const RulesVariant = { legacy: 0, nft: 1, unspecified: 2 } as const;
+
 /** What an SNAT, DNAT or MASQUERADE target was given. */
 export interface Translation {
   /** Signed; undefined where the address stays, or is the egress interface's. */
@@ -78,7 +82,7 @@ export interface Program {
   readonly chainTables: readonly TableName[];
   /** 1 where packets leave the chain as they entered it: nothing in it touches them. */
   readonly chainInert: Uint8Array;
-  /** 1 where the rule set is of the nft variant, 2 where that is not known. */
+  /** A {@link RulesVariant} number. */
   readonly chainVariant: Uint8Array;
 
   readonly matchStart: Int32Array;
@@ -177,7 +181,7 @@ class ProgramBuilder {
   }
 
   addRuleset(ruleset: Ruleset): void {
-    const variant = ruleset.variant === 'legacy' ? 0 : ruleset.variant === 'nft' ? 1 : 2;
+    const variant = RulesVariant[ruleset.variant];
     for (const table of ruleset.tables) this.#addTable(table, variant);
   }
 
@@ -454,9 +458,10 @@ class ProgramBuilder {
         for (let rule = chain.start; rule < chain.end; rule++) {
           const kind = this.#target[rule]!;
           const harmless =
-            kind === TargetKind.passThrough ||
-            kind === TargetKind.return ||
-            (kind === TargetKind.jump && inert[this.#operandA[rule]!] === 1);
+            !(chain.variant !== RulesVariant.nft && this.#testsTcpHeader(rule)) &&
+            (kind === TargetKind.passThrough ||
+              kind === TargetKind.return ||
+              (kind === TargetKind.jump && inert[this.#operandA[rule]!] === 1));
           if (harmless) continue;
           inert[number] = 0;
           changed = true;
@@ -465,6 +470,14 @@ class ProgramBuilder {
       });
     }
     return inert;
+  }
+
+  /** Then the rule drops fragments that would write over the header, whatever its target (linux-forwarding 8.5). */
+  #testsTcpHeader(rule: number): boolean {
+    for (let match = this.#matchStart[rule]!; match < this.#matchStart[rule + 1]!; match++) {
+      if (this.#matchKind[match] === MatchKind.transportHeader && this.#matchA[match] === IpProtocol.tcp) return true;
+    }
+    return false;
   }
 
   #marksOwnErrors(): boolean {

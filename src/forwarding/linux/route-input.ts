@@ -18,8 +18,10 @@ export const Routed = {
 /** Routes a packet as it is after PREROUTING. Ref: net/ipv4/route.c: ip_route_input_slow(), __mkroute_input(). */
 export function routeInput(run: Run): number {
   run.routedMark = run.mark;
+  run.routedMarkUnknown = run.markUnknown;
   run.routedHasConnmark = run.use === EntryUse.none ? 0 : 1;
   run.routedConnmark = run.connmark;
+  run.routedConnmarkUnknown = run.connmarkUnknown;
   const { settings, fib, reasons, rpdb } = run.router;
   const source = run.currentSource;
   const destination = run.currentDestination;
@@ -85,6 +87,11 @@ function forwardOver(run: Run, route: number, cause: number): number {
   const egress = hop === -1 ? -1 : routes.hopDevice[hop]!;
   if (egress < 0) {
     run.unknown = reasons.routeInterface;
+    return finish(run, Disposition.undetermined, -1);
+  }
+  if (egress === links.loopback) {
+    // It comes back by that interface and is routed again, as often as its TTL allows.
+    run.unknown = reasons.loopback;
     return finish(run, Disposition.undetermined, -1);
   }
   const gateway = (routes.hopFlags[hop]! & HopFlag.gateway) !== 0;

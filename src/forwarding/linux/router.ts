@@ -26,6 +26,8 @@ export interface CommonReasons {
   readonly unmodelledProtocol: number;
   readonly ruleHistory: number;
   readonly routeInterface: number;
+  readonly rulesVariant: number;
+  readonly loopback: number;
 }
 
 /** A Linux router, compiled: everything that deciding needs, immutable and shared between forwarders. */
@@ -76,6 +78,8 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
       unmodelledProtocol: registry.unknown('connection tracking of this transport protocol is not modelled'),
       ruleHistory: registry.unknown('whether a policy rule was ever added or deleted cannot be seen'),
       routeInterface: registry.unknown('the interface of this route is not known'),
+      loopback: registry.unknown('what is sent over the loopback interface comes back by it, which is not modelled'),
+      rulesVariant: registry.unknown('whether these rules are of iptables-legacy or iptables-nft is not known'),
     },
     blockingReason: blockingReason(device, registry),
   };

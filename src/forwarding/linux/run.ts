@@ -69,6 +69,8 @@ export class Run {
   /** The transport header is there: ports and flags hold. */
   hasTransport = false;
   laterFragment = false;
+  /** Bytes. */
+  fragmentOffset = 0;
   /** The entry may be worked on where it stands, which saves copying it: there is no other world to see it as it was. */
   inPlace = false;
   /** What conntrack's lookup found, before any world: node, −1, or CONFLICT. */
@@ -135,12 +137,14 @@ export class Run {
   flags = 0;
   unknown = -1;
   routedMark = 0;
+  routedMarkUnknown = 0;
   routedConnmark = 0;
+  routedConnmarkUnknown = 0;
   routedHasConnmark = 0;
   /** The rule that rejected answers with a TCP reset. */
   rejectedByReset = false;
-  /** The rules at hand are, or may be, of the nft variant, which takes a later fragment's payload for a header. */
-  fragmentsReadAsHeaders = false;
+  /** A {@link import('./program.ts').RulesVariant} number: of the rules at hand. */
+  rulesVariant = 0;
 
   readonly #forgetsSettings: boolean;
 
@@ -166,7 +170,8 @@ export class Run {
     this.linkDestination = batch.linkDestination[row]!;
     this.sourceMac = batch.sourceMac[row]!;
     this.hasTransport = (status & Status.transport) !== 0;
-    this.laterFragment = (status & Status.fragment) !== 0 && batch.fragmentOffset[row] !== 0;
+    this.fragmentOffset = (status & Status.fragment) !== 0 ? batch.fragmentOffset[row]! : 0;
+    this.laterFragment = this.fragmentOffset !== 0;
     this.sourcePort = batch.sourcePort[row]!;
     this.destinationPort = batch.destinationPort[row]!;
     this.payloadLength = batch.payloadLength[row]! | 0;
@@ -230,7 +235,9 @@ export class Run {
     this.flags = 0;
     this.unknown = -1;
     this.routedMark = 0;
+    this.routedMarkUnknown = 0;
     this.routedConnmark = 0;
+    this.routedConnmarkUnknown = 0;
     this.routedHasConnmark = 0;
     this.rejectedByReset = false;
     if (this.#forgetsSettings) this.settingPicks.fill(-1);

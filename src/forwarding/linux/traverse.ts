@@ -2,7 +2,7 @@ import { formatMark } from '../../net/masked-mark.ts';
 import { DecisionFlag } from '../decision.ts';
 import { Answer, type HookPlace, matches } from './match.ts';
 import { translateFirst } from './nat.ts';
-import { baseIndex, HOOKS, MatchKind, type Program, TargetKind } from './program.ts';
+import { baseIndex, HOOKS, MatchKind, type Program, RulesVariant, TargetKind } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
 /** What a hook makes of a packet. */
@@ -34,7 +34,7 @@ export function traverse(run: Run, hook: number, table: number, place: HookPlace
 
 function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): number {
   const { program } = run.router;
-  run.fragmentsReadAsHeaders = program.chainVariant[base] !== 0;
+  run.rulesVariant = program.chainVariant[base]!;
   let chain = base;
   let rule = program.chainStart[base]!;
   let end = program.chainEnd[base]!;
@@ -49,7 +49,14 @@ function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): n
       continue;
     }
     const target = program.target[rule]!;
-    if (!applies(run, hook, program, rule, place)) {
+    const answer = applies(run, hook, program, rule, place);
+    if (answer === Answer.drop) {
+      run.cause = program.ruleOrigin[rule]!;
+      if (run.rulesVariant === RulesVariant.legacy) return Verdict.drop;
+      run.unknown = run.router.reasons.rulesVariant;
+      return Verdict.unknown;
+    }
+    if (answer === Answer.no) {
       rule++;
       continue;
     }
@@ -114,8 +121,8 @@ function applyPolicy(run: Run, hook: number, base: number): number {
   return Verdict.drop;
 }
 
-/** Whether a rule's target is to be applied. Unknown matches split worlds, but only where it makes a difference. */
-function applies(run: Run, hook: number, program: Program, rule: number, place: HookPlace): boolean {
+/** Whether a rule's target is to be applied, never unknown: that splits worlds, but only where it makes a difference. */
+function applies(run: Run, hook: number, program: Program, rule: number, place: HookPlace): number {
   const end = program.matchStart[rule + 1]!;
   let unknown = -1;
   for (let match = program.matchStart[rule]!; match < end; match++) {
@@ -123,23 +130,27 @@ function applies(run: Run, hook: number, program: Program, rule: number, place: 
     if (answer === Answer.yes) continue;
     if (answer === Answer.no) {
       if (run.steps !== null) recordMiss(run, hook, program, rule, match, place);
-      return false;
+      return Answer.no;
+    }
+    if (answer === Answer.drop) {
+      if (unknown !== -1 && run.choose(2, reasonOf(run, program, unknown)) === 0) return Answer.no;
+      return Answer.drop;
     }
     if (unknown === -1) unknown = match;
   }
   if (unknown === -1) {
     if (run.steps !== null) recordMatch(run, hook, program, rule, 'matched');
-    return true;
+    return Answer.yes;
   }
   if (run.steps !== null) recordMatch(run, hook, program, rule, 'unknown');
-  if (!isEffective(run, program, rule)) return false;
+  if (!isEffective(run, program, rule)) return Answer.no;
   if (run.worlds.depth >= SPLIT_LIMIT && isMarkTarget(program.target[rule]!)) {
     blurMarks(run, program, rule);
-    return false;
+    return Answer.no;
   }
   const taken = run.choose(2, reasonOf(run, program, unknown)) === 1;
   refineMarks(run, program, rule, taken, place);
-  return taken;
+  return taken ? Answer.yes : Answer.no;
 }
 
 function reasonOf(run: Run, program: Program, match: number): number {

@@ -40,8 +40,9 @@ export function fateOf(
   }
   if (copies.length > 0) return { ...base, fate: [...new Set(copies)].join(' and ') };
   if (raw.delivered !== undefined) return { ...base, fate: 'delivered' };
-  const [first] = raw.drops ?? [];
-  const reason = first === undefined ? 'silently' : first[1] === 'NOT_SPECIFIED' ? `${first[1]} ${first[0]}` : first[1];
+  // What the router says about the packet, and may drop, ends before the packet does, unless it comes back to the router itself.
+  const last = raw.drops?.filter(([place]) => !place.startsWith('icmp')).at(-1);
+  const reason = last === undefined ? 'silently' : last[1] === 'NOT_SPECIFIED' ? `${last[1]} ${last[0]}` : last[1];
   return { ...base, fate: ['dropped', reason, ...errors.slice(0, 1)].join(' ') };
 }
 
@@ -50,7 +51,7 @@ function isCopy(bytes: Buffer, sent: Buffer): boolean {
   return (
     bytes.readUInt16BE(IP + 4) === sent.readUInt16BE(IP + 4) &&
     bytes[IP + 9] === sent[IP + 9] &&
-    bytes.readUInt16BE(IP + 2) === sent.readUInt16BE(IP + 2) &&
+    (bytes.readUInt16BE(IP + 2) === sent.readUInt16BE(IP + 2) || (bytes.readUInt16BE(IP + 6) & 0x3fff) !== 0) &&
     (bytes[IP + 1] === sent[IP + 1] || sent[IP + 1] !== 0xc0) &&
     (bytes[IP + 8] === sent[IP + 8]! - 1 || bytes[0] === 0xff)
   );

@@ -96,7 +96,7 @@ class Logs:
         self.socket.bind((0, 0))
         for group in (ROUTED_GROUP, INPUT_GROUP):
             self.configure(group, attribute(1, struct.pack("B", 1)))  # NFULA_CFG_CMD: bind
-            self.configure(group, attribute(2, struct.pack(">IBB", 0, 1, 0)))  # NFULA_CFG_MODE: no packet
+            self.configure(group, attribute(2, struct.pack(">IBB", 20, 2, 0)))  # NFULA_CFG_MODE: the IP header
             self.configure(group, attribute(5, struct.pack(">I", 1)))  # NFULA_CFG_QTHRESH: at once
         self.socket.setblocking(False)
 
@@ -109,7 +109,8 @@ class Logs:
         if code != 0:
             raise OSError(-code, "nfnetlink_log: " + os.strerror(-code))
 
-    def read(self):
+    def read(self, identity=None):
+        """Of the packet of this identification and protocol: what the router itself sends can come back to it."""
         mark, delivered = None, False
         while True:
             try:
@@ -121,21 +122,26 @@ class Logs:
                 length, kind = struct.unpack_from("=IH", data, at)
                 if kind == (4 << 8):
                     group = struct.unpack_from(">H", data, at + 18)[0]
-                    if group == INPUT_GROUP:
+                    logged, header = self.attributes(data[at + 20 : at + length])
+                    if (header[4:6], header[9:10]) != identity:
+                        pass
+                    elif group == INPUT_GROUP:
                         delivered = True
                     elif mark is None:
-                        mark = self.mark(data[at + 20 : at + length])
+                        mark = logged
                 at += (length + 3) & ~3
 
     @staticmethod
-    def mark(attributes):
-        at = 0
-        while at + 4 <= len(attributes):
-            length, kind = struct.unpack_from("=HH", attributes, at)
+    def attributes(data):
+        at, mark, header = 0, 0, b""
+        while at + 4 <= len(data):
+            length, kind = struct.unpack_from("=HH", data, at)
             if kind & 0x3FFF == 2:  # NFULA_MARK; not there where it is 0
-                return struct.unpack_from(">I", attributes, at + 4)[0]
+                mark = struct.unpack_from(">I", data, at + 4)[0]
+            elif kind & 0x3FFF == 9:  # NFULA_PAYLOAD
+                header = data[at + 4 : at + length]
             at += (length + 3) & ~3
-        return 0
+        return mark, header
 
 
 OBSERVERS = """
@@ -330,7 +336,7 @@ class Router:
         except OSError as error:
             return {"time": at, "refused": error.strerror}
         out = self.drain()
-        mark, delivered = self.logs.read()
+        mark, delivered = self.logs.read((data[18:20], data[23:24]))
         reasons = drops.read()
         answer = {"time": at}
         if mark is not None:
