@@ -16,7 +16,7 @@ import {
   Traffic,
 } from './build-capture.ts';
 import { Rule, routerOf, routerState, type StateParts } from './router-state.ts';
-import { causesOf, codesOf, expectAbsent, INTENT, report, SPOOFING, the } from './run-verify.ts';
+import { causesOf, expectAbsent, INTENT, report, SPOOFING, the, expectMended } from './run-verify.ts';
 
 const WRONG_PORT: StateParts = { mangle: [Rule.requests.replace('3389', '3390'), Rule.mark] };
 const whole = (): Traffic => session(new Traffic());
@@ -25,14 +25,6 @@ function request(way = lost(CLIENT_TO_SPS)): Traffic {
   const traffic = new Traffic();
   clientLeg(traffic).request('S', 0, way);
   return traffic;
-}
-
-/** A fix, applied to the router, lets the plain traffic through SPS. */
-async function expectMended(state: StateParts, fix: readonly string[], intent = INTENT): Promise<void> {
-  const mended = routerOf(routerState(state)).altered(fix);
-  expect(mended).toBeDefined();
-  const after = await report({ capture: direct(new Traffic()), state: mended!, intent, whatIf: true });
-  expect({ verdict: after.verdict, codes: codesOf(after) }).toEqual({ verdict: 'verified', codes: [] });
 }
 
 describe('RV501 client-traffic-bypasses-sps', () => {

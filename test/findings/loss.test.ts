@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   CLIENT_TO_SPS,
   clientLeg,
-  direct,
   lost,
   SPS_TO_CLIENT,
   SPS_TO_SERVER,
@@ -10,8 +9,8 @@ import {
   session,
   Traffic,
 } from './build-capture.ts';
-import { CONNECTED, lineOf, Rule, routerOf, routerState, type StateParts } from './router-state.ts';
-import { causesOf, codesOf, expectAbsent, INTENT, report, SPOOFING, the } from './run-verify.ts';
+import { CONNECTED, lineOf, Rule, routerState, type StateParts } from './router-state.ts';
+import { causesOf, expectAbsent, report, SPOOFING, the, expectMended } from './run-verify.ts';
 
 const REPLIES: StateParts = { mangle: [Rule.replies, Rule.requests, Rule.mark] };
 const whole = (): Traffic => session(new Traffic());
@@ -20,14 +19,6 @@ function request(way = lost(CLIENT_TO_SPS)): Traffic {
   const traffic = new Traffic();
   clientLeg(traffic).request('S', 0, way);
   return traffic;
-}
-
-/** A fix, applied to the router, lets the plain traffic through SPS. */
-async function expectMended(state: StateParts, fix: readonly string[], intent = INTENT): Promise<void> {
-  const mended = routerOf(routerState(state)).altered(fix);
-  expect(mended).toBeDefined();
-  const after = await report({ capture: direct(new Traffic()), state: mended!, intent, whatIf: true });
-  expect({ verdict: after.verdict, codes: codesOf(after) }).toEqual({ verdict: 'verified', codes: [] });
 }
 
 describe('RV503 dropped-by-rule', () => {

@@ -9,7 +9,7 @@ import type { FindingReport, Report } from '../../src/report/report.ts';
 import type { StatedIntent } from '../../src/verification/intent.ts';
 import type { Router } from '../../src/verification/router.ts';
 import { type VerifyOptions, verify } from '../../src/verify.ts';
-import { Traffic } from './build-capture.ts';
+import { direct, Traffic } from './build-capture.ts';
 import { routerOf, type StateParts, routerState } from './router-state.ts';
 
 /** What the seed wants, stated: so no mistake in a rule can hide. */
@@ -88,4 +88,12 @@ export function causesOf(made: Report, finding: FindingReport): string[] {
 /** Asserts that a code is not in the report. */
 export function expectAbsent(made: Report, code: string): void {
   expect(made.findings.filter((finding) => finding.code === code)).toEqual([]);
+}
+
+/** Asserts that a fix, applied to the router, lets plain traffic through SPS. */
+export async function expectMended(state: StateParts, fix: readonly string[], intent = INTENT): Promise<void> {
+  const mended = routerOf(routerState(state)).altered(fix);
+  expect(mended).toBeDefined();
+  const after = await report({ capture: direct(new Traffic()), state: mended!, intent, whatIf: true });
+  expect({ verdict: after.verdict, codes: codesOf(after) }).toEqual({ verdict: 'verified', codes: [] });
 }

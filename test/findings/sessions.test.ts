@@ -5,7 +5,6 @@ import {
   CLIENT_TO_SPS,
   Conversation,
   clientLeg,
-  direct,
   lost,
   Mac,
   type Packet,
@@ -18,8 +17,8 @@ import {
   session,
   Traffic,
 } from './build-capture.ts';
-import { Rule, routerOf, routerState, type StateParts } from './router-state.ts';
-import { codesOf, expectAbsent, INTENT, report, SPOOFING, the } from './run-verify.ts';
+import { Rule, type StateParts } from './router-state.ts';
+import { codesOf, expectAbsent, report, SPOOFING, the, expectMended } from './run-verify.ts';
 
 const REPLIES: StateParts = { mangle: [Rule.replies, Rule.requests, Rule.mark] };
 const WRONG_PORT: StateParts = { mangle: [Rule.requests.replace('3389', '3390'), Rule.mark] };
@@ -29,14 +28,6 @@ function request(way = lost(CLIENT_TO_SPS)): Traffic {
   const traffic = new Traffic();
   clientLeg(traffic).request('S', 0, way);
   return traffic;
-}
-
-/** A fix, applied to the router, lets the plain traffic through SPS. */
-async function expectMended(state: StateParts, fix: readonly string[], intent = INTENT): Promise<void> {
-  const mended = routerOf(routerState(state)).altered(fix);
-  expect(mended).toBeDefined();
-  const after = await report({ capture: direct(new Traffic()), state: mended!, intent, whatIf: true });
-  expect({ verdict: after.verdict, codes: codesOf(after) }).toEqual({ verdict: 'verified', codes: [] });
 }
 
 describe('RV507 client-address-hidden', () => {
