@@ -34,7 +34,7 @@ export const egressMismatch: Finding = {
           const otherHost = way.path.hop === Hop.sps && run.replay.senders.isSpsMac(egress.destinationMac) === false;
           if (!elsewhere && !otherHost) continue;
           const observed = `${run.interfaceName(egress.interface)}${elsewhere ? '' : ` to ${formatMac(egress.destinationMac)}, which is not SPS`}`;
-          const key = `${way.path.index}/${observed}`;
+          const key = `${way.path.ingress}/${way.path.disposition}/${way.path.egress}/${observed}`;
           const group = groups.get(key) ?? { way, observed, packets: 0, connections: new Set() };
           group.packets += egress.packets;
           group.connections.add(item.connection.id);

@@ -2,7 +2,7 @@ import type { CaptureSet } from '../capture/capture-set.ts';
 import { DecisionBatch } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import { USUAL_PORTS } from '../model/intent.ts';
-import type { IpAddress } from '../net/ip-address.ts';
+import { type IpAddress, ipv4 } from '../net/ip-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
 import { ConnectionLog, Seen } from '../observation/connection-log.ts';
 import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
@@ -18,6 +18,11 @@ import { isOnSpsSegment, Senders } from './senders.ts';
 import { hopOf, translationOf } from './session.ts';
 
 const BATCH_ROWS = 4096;
+
+interface Endpoint {
+  readonly address: number;
+  readonly port: number;
+}
 
 export interface ReplayOptions {
   /** The capture predates the configuration: what the servers sent is taken as SPS's answer. */
@@ -107,8 +112,8 @@ class ReplayRun implements Replay {
   readonly #decisions = new DecisionBatch(1);
   readonly #key = newPathKey();
   readonly #scratch = new PacketBatch(1);
-  /** What-if: under which address and port SPS sees a client that the router hides, by connection. */
-  readonly #hidden = new Map<number, { readonly address: number; readonly port: number }>();
+  /** How the requests of connections leave that the router translates: answers come back to that. */
+  readonly #translations = new Map<number, { readonly source: Endpoint; readonly destination: Endpoint }>();
   readonly #explain: () => ReturnType<Forwarder['explainLast']>;
 
   constructor(captures: CaptureSet, router: Router, resolved: ResolvedIntent, options: ReplayOptions) {
@@ -208,12 +213,7 @@ class ReplayRun implements Replay {
     }
     const connection = this.log.find(identity, identityRow, end, spsSide || wasReply);
     const { toServer } = this.log;
-    if (toServer && (translated & 1) !== 0 && this.#options.whatIf) {
-      this.#hidden.set(connection.id, {
-        address: this.#decisions.leavingSource[0]!,
-        port: this.#decisions.leavingSourcePort[0]!,
-      });
-    }
+    if (toServer && translated !== 0) this.#rememberTranslation(connection.id);
     const path = this.#intern(batch, row, ingress, toServer, wasReply);
     const token = this.log.count(connection, path, batch, row);
     if (this.#options.whatIf) return;
@@ -234,12 +234,22 @@ class ReplayRun implements Replay {
     if (this.log.toServer) return false;
     batch.sourceMac[row] = this.senders.anyMac;
     batch.ttl[row] = 64;
-    const hidden = connection === undefined ? undefined : this.#hidden.get(connection.id);
-    if (hidden !== undefined) {
-      batch.destination[4 * row] = hidden.address;
-      batch.destinationPort[row] = hidden.port;
+    const translation = connection === undefined ? undefined : this.#translations.get(connection.id);
+    if (translation !== undefined) {
+      batch.source[4 * row] = translation.destination.address;
+      batch.sourcePort[row] = translation.destination.port;
+      batch.destination[4 * row] = translation.source.address;
+      batch.destinationPort[row] = translation.source.port;
     }
     return true;
+  }
+
+  #rememberTranslation(connection: number): void {
+    const decisions = this.#decisions;
+    this.#translations.set(connection, {
+      source: { address: decisions.leavingSource[0]!, port: decisions.leavingSourcePort[0]! },
+      destination: { address: decisions.leavingDestination[0]!, port: decisions.leavingDestinationPort[0]! },
+    });
   }
 
   /** What-if: what a server sent to a client on SPS's segment, SPS would send there itself: the router would not see it. */
@@ -325,12 +335,16 @@ class ReplayRun implements Replay {
     if (isOnSpsSegment(this.#router, this.#resolved.intent, client)) return;
     const position = this.senders.spsInterfaces[0];
     if (position === undefined) return;
+    const translation = this.#translations.get(connection.id);
     const packet = makePacket({
       protocol: IpProtocol.tcp,
-      source: addressAt(batch.family[row]!, batch.destination, row),
-      sourcePort: batch.destinationPort[row]!,
-      destination: client,
-      destinationPort: batch.sourcePort[row]!,
+      source:
+        translation === undefined
+          ? addressAt(batch.family[row]!, batch.destination, row)
+          : ipv4(translation.destination.address),
+      sourcePort: translation?.destination.port ?? batch.destinationPort[row]!,
+      destination: translation === undefined ? client : ipv4(translation.source.address),
+      destinationPort: translation?.source.port ?? batch.sourcePort[row]!,
       sourceMac: this.senders.anyMac,
       ttl: 64,
       time: batch.seconds[row]! * 1e9 + batch.nanoseconds[row]!,

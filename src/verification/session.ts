@@ -78,8 +78,8 @@ interface Leg {
   requestSequence: number;
   replySequence: number;
   alive: boolean;
-  /** Under which address and port the responder sees the requester, who may be translated. */
-  seenAs: { address: IpAddress; port: number } | undefined;
+  /** How the requests arrive at the responder, where the router translates them: its answers go back that way. */
+  arrivesAs: { source: IpAddress; sourcePort: number; destination: IpAddress; destinationPort: number } | undefined;
 }
 
 class SessionRun {
@@ -109,7 +109,7 @@ class SessionRun {
       requestSequence: 1000,
       replySequence: 200_000,
       alive: true,
-      seenAs: undefined,
+      arrivesAs: undefined,
     };
     const own = spec.spoofing === 'own';
     const serverLeg: Leg = {
@@ -125,7 +125,7 @@ class SessionRun {
       requestSequence: 1_000_000,
       replySequence: 2_000_000,
       alive: true,
-      seenAs: undefined,
+      arrivesAs: undefined,
     };
     const legs = spec.serverLegOnly === true ? [serverLeg] : [clientLeg, serverLeg];
     for (const leg of legs) this.#open(leg);
@@ -183,8 +183,13 @@ class SessionRun {
     const probe = this.#decide(packet, requester.role, phase, what, requester.interface, requester.mac);
     if (probe.category === 'viaSps' && requester.role === 'sps-request' && probe.key.egress >= 0)
       leg.responder.interface = probe.key.egress;
-    if ((translationOf(this.#decisions, 0, packet, 0) & 1) !== 0) {
-      leg.seenAs = { address: ipv4(this.#decisions.leavingSource[0]!), port: this.#decisions.leavingSourcePort[0]! };
+    if (translationOf(this.#decisions, 0, packet, 0) !== 0) {
+      leg.arrivesAs = {
+        source: ipv4(this.#decisions.leavingSource[0]!),
+        sourcePort: this.#decisions.leavingSourcePort[0]!,
+        destination: ipv4(this.#decisions.leavingDestination[0]!),
+        destinationPort: this.#decisions.leavingDestinationPort[0]!,
+      };
     }
     if (probe.category !== 'viaSps') leg.alive = false;
   }
@@ -199,10 +204,10 @@ class SessionRun {
     const packet = makePacket(
       {
         protocol: this.#spec.protocol,
-        source: this.#spec.server,
-        sourcePort: this.#spec.serverPort,
-        destination: leg.seenAs?.address ?? leg.requester.address,
-        destinationPort: leg.seenAs?.port ?? leg.requester.port,
+        source: leg.arrivesAs?.destination ?? this.#spec.server,
+        sourcePort: leg.arrivesAs?.destinationPort ?? this.#spec.serverPort,
+        destination: leg.arrivesAs?.source ?? leg.requester.address,
+        destinationPort: leg.arrivesAs?.sourcePort ?? leg.requester.port,
         sourceMac: leg.responder.mac,
         ttl: 64,
         time: this.#tick(),
