@@ -28,6 +28,18 @@ export function captureInputs(given: readonly string[]): CaptureInput[] {
   return inputs;
 }
 
+/** Throws InputError where a file is said to be of an interface that the router does not have. */
+export function checkInterfaceNames(captures: readonly CaptureInput[], router: Router): void {
+  if (router.interfaces.length === 0) return;
+  for (const capture of captures) {
+    if (capture.interface === undefined || router.interfaces.some((item) => item.name === capture.interface)) continue;
+    const known = router.interfaces.map((item) => item.name).join(', ');
+    throw new InputError(
+      `${capture.interface}=${capture.path}: the router has no interface ${capture.interface} (it has ${known})`,
+    );
+  }
+}
+
 /** A router with the files that its state was read from. */
 export interface LoadedRouter {
   readonly router: Router;

@@ -7,7 +7,7 @@ import { formatTimestamp } from '../report/build-report.ts';
 import { InputError } from '../text/input-error.ts';
 import type { Router } from '../verification/router.ts';
 import { trace, type TracedFrame, type TraceTotals } from '../verification/trace.ts';
-import { captureInputs, loadRouter } from './inputs.ts';
+import { captureInputs, checkInterfaceNames, loadRouter } from './inputs.ts';
 import { madePacket, traceMadePacket } from './made-packet.ts';
 import { collect, positive, withRouter } from './options.ts';
 import { writeOut } from './write-output.ts';
@@ -53,6 +53,7 @@ async function run(given: readonly string[], options: TraceCommandOptions): Prom
   if (captures.length === 0) throw new InputError('trace: give a capture, or a made-up packet with --packet');
   const { router, pickedUp } = loadRouter(options.router ?? [], captures);
   if (pickedUp !== undefined) process.stderr.write(`router state: ${pickedUp}\n`);
+  checkInterfaceNames(captures, router);
   await traceCaptures(captures, router, options);
 }
 

@@ -3,7 +3,7 @@ import { FORMATS } from '../formats/index.ts';
 import { exitCodeOf, type FailOn } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
 import { verify } from '../verify.ts';
-import { captureInputs, findSiteFile, loadRouter, readText } from './inputs.ts';
+import { captureInputs, checkInterfaceNames, findSiteFile, loadRouter, readText } from './inputs.ts';
 import { withIntent, withOutput, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
 import { parseSiteFile } from './site-file.ts';
@@ -68,6 +68,7 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
   const siteText = site === undefined ? undefined : parseSiteFile(site.path, readText(site.path));
   const stated = statedIntent(options, siteText ?? {}, site?.path ?? '');
   const loaded = loadRouter(options.router ?? [], captures);
+  checkInterfaceNames(captures, loaded.router);
   const inputs = [
     ...captures.map((capture) => capture.path),
     ...loaded.sources.map((source) => source.path),

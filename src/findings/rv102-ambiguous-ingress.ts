@@ -40,6 +40,17 @@ export const ambiguousIngress: Finding = {
         }),
       );
     }
+    const { conflicts } = run.replay.vantage;
+    if (conflicts > 0) {
+      found.push(
+        detected({
+          message: `${conflicts} frames bear the MAC address of another interface of the router than the one that their capture names: the names may be mixed up`,
+          key: 'RV102:conflicts',
+          count: conflicts,
+          undetermines: 'run',
+        }),
+      );
+    }
     return found;
   },
 };

@@ -1,5 +1,4 @@
-import { IpProtocol } from '../net/ip-protocol.ts';
-import { Seen } from '../observation/connection-log.ts';
+import { beganBefore } from '../observation/connection-log.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import { detected, type Finding } from './finding.ts';
 
@@ -21,15 +20,11 @@ export const connectionBeganBeforeCapture: Finding = {
   },
   detect: (run) => {
     if (run.mode === 'what-if') return [];
-    const begun = run.connections.filter(
-      (item) =>
-        item.connection.protocol === IpProtocol.tcp &&
-        (item.connection.seen & (Seen.synToServer | Seen.synToClient)) === 0,
-    );
+    const begun = run.connections.filter((item) => beganBefore(item.connection) && item.ways.length > 0);
     const proven = begun.filter(isObserved);
     const open = begun.filter((item) => !isObserved(item));
     return [
-      ...describe(proven, 'observed', 'the capture shows their packets taking the way that the configuration gives'),
+      ...describe(proven, 'observed', 'the capture shows which way their packets take'),
       ...describe(
         open,
         'open',

@@ -1,5 +1,6 @@
 import { DISPOSITIONS, Disposition } from '../forwarding/decision.ts';
 import { formatMac } from '../net/mac-address.ts';
+import { beganBefore } from '../observation/connection-log.ts';
 import { proofOf } from '../verification/failures.ts';
 import type { JudgedWay } from '../verification/judged.ts';
 import { Hop } from '../verification/path-table.ts';
@@ -27,6 +28,8 @@ export const egressMismatch: Finding = {
     if (run.mode === 'what-if') return [];
     const groups = new Map<string, { way: JudgedWay; observed: string; packets: number; connections: Set<number> }>();
     for (const item of run.connections) {
+      // Its entry is older than the capture, so what the simulation expects of it is no promise of the configuration.
+      if (beganBefore(item.connection)) continue;
       for (const way of item.ways) {
         if (way.path.disposition === Disposition.undetermined) continue;
         for (const egress of way.count.observed) {

@@ -1,5 +1,5 @@
+import { beganBefore, wasAnswered, wasReset } from '../observation/connection-log.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
-import { PacketKind } from '../verification/path-table.ts';
 import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding } from './finding.ts';
 
@@ -22,7 +22,7 @@ export const spsDoesNotAnswer: Finding = {
     references: [],
   },
   detect: (run) => {
-    if (run.mode === 'what-if' || !run.spsSideCaptured) return [];
+    if (run.mode === 'what-if') return [];
     const silent: JudgedConnection[] = [];
     const refused: JudgedConnection[] = [];
     for (const item of run.connections) {
@@ -45,15 +45,23 @@ function arpWords(run: Verification): string {
 
 /** What came back from SPS on a client leg of which packets were redirected; undefined where that says nothing. */
 function answerOf(run: Verification, item: JudgedConnection): 'none' | 'reset' | undefined {
-  if (item.leg === 'server') return undefined;
-  const redirected = item.ways.filter((way) => way.path.toServer && way.fromSps === false && way.category === 'viaSps');
-  if (redirected.length === 0) return undefined;
-  const first = Math.min(...redirected.map((way) => way.count.firstTime));
-  const answers = item.ways.filter((way) => !way.path.toServer && way.fromSps !== false);
-  if (answers.length === 0) return run.replay.lastTime - first >= PATIENCE_NANOSECONDS ? 'none' : undefined;
-  return answers.every((way) => way.path.kind === PacketKind.reset || way.path.kind === PacketKind.late)
-    ? 'reset'
-    : undefined;
+  const { connection } = item;
+  if (item.leg === 'server' || beganBefore(connection) || wasAnswered(connection)) return undefined;
+  const requests = item.ways.filter((way) => way.path.toServer);
+  // Where only SPS's side was captured, redirected packets are seen leaving there.
+  const redirected =
+    requests.length === 0
+      ? connection.unpairedEgress > 0
+      : requests.every((way) => way.fromSps === false && way.category === 'viaSps');
+  if (!redirected || !answersWouldShow(run, requests[0]?.path.ingress)) return undefined;
+  if (wasReset(connection)) return 'reset';
+  return run.replay.lastTime - connection.firstTime >= PATIENCE_NANOSECONDS ? 'none' : undefined;
+}
+
+/** Whether an answer would be in the capture: coming in from SPS, or going out to the client. */
+function answersWouldShow(run: Verification, clientInterface: number | undefined): boolean {
+  if (run.spsSideCaptured) return true;
+  return clientInterface !== undefined && run.replay.sawEgress && run.replay.vantage.wasCaptured(clientInterface);
 }
 
 function report(run: Verification, items: readonly JudgedConnection[], key: string, words: string) {

@@ -1,5 +1,6 @@
 import { Disposition } from '../forwarding/decision.ts';
 import { formatMac } from '../net/mac-address.ts';
+import { beganBefore } from '../observation/connection-log.ts';
 import type { Failure } from '../verification/failures.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import { Hop } from '../verification/path-table.ts';
@@ -34,8 +35,14 @@ export const undeterminedVerdict: Finding = {
 };
 
 function words(run: Verification, failure: Failure): string {
+  const begun = run.connections.some(
+    (item) => failure.connections.has(item.connection.id) && beganBefore(item.connection),
+  );
   const reason =
-    failure.unknown?.reason ?? 'whether it comes from SPS cannot be told: the MAC address of SPS is not known';
+    failure.unknown?.reason ??
+    (begun
+      ? 'its connection began before the capture, and no copy of it shows where it went'
+      : 'whether it comes from SPS cannot be told: the MAC address of SPS is not known');
   return `the way of ${packetWords(run, failure)} is not determined: ${reason}`;
 }
 

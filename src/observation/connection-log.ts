@@ -67,6 +67,8 @@ export interface Connection {
   readonly paths: number[];
   /** Frames that left the router and whose entry was not captured. */
   unpairedEgress: number;
+  /** The router itself opened it. */
+  isRouters: boolean;
 }
 
 /**
@@ -193,6 +195,7 @@ export class ConnectionLog {
       synSequence: -1,
       paths: [],
       unpairedEgress: 0,
+      isRouters: false,
     };
     this.connections.push(connection);
     const slot = this.#slot(batch, row, toServer);
@@ -305,6 +308,21 @@ const RESET = 1 << 8;
 const SENT_BY_SPS = 0b0110;
 /** The flows of a session past SPS, or of one of which the side of SPS was not captured. */
 const PLAIN = 0b1001;
+
+/** Whether a packet toward the client that is no reset was seen, coming in or going out. */
+export function wasAnswered(connection: Connection): boolean {
+  return (connection.flows & 0b1010) !== 0;
+}
+
+/** Whether a reset was seen. */
+export function wasReset(connection: Connection): boolean {
+  return (connection.flows & (RESET * 3)) !== 0;
+}
+
+/** Whether the capture lacks a TCP connection's opening: its entry, and the mark of that, are older than what the capture shows. */
+export function beganBefore(connection: Connection): boolean {
+  return connection.protocol === IpProtocol.tcp && (connection.seen & Seen.synToServer) === 0;
+}
 
 /** Whether every session that was seen on the five-tuple was reset, or closed by both of its ends. */
 function hasEnded(flows: number): boolean {

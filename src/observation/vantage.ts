@@ -36,6 +36,9 @@ export class Vantage {
   /** Of the frame last placed: the router's interface, −1 where it cannot be told. */
   interface = -1;
 
+  /** Frames whose MAC addresses name another interface of the router than their capture does. */
+  conflicts = 0;
+
   readonly #interfaces: readonly VantageInterface[];
   readonly #byName = new Map<string, number>();
   readonly #byIndex = new Map<number, number>();
@@ -115,9 +118,11 @@ export class Vantage {
     if (fromRouter !== undefined) {
       this.side = Side.egress;
       this.interface = fromRouter >= 0 ? fromRouter : position;
+      if (position >= 0 && fromRouter >= 0 && fromRouter !== position) this.conflicts++;
     } else if (toRouter !== undefined) {
       this.side = Side.ingress;
       this.interface = toRouter >= 0 ? toRouter : position;
+      if (position >= 0 && toRouter >= 0 && toRouter !== position) this.conflicts++;
     } else if (position >= 0 && isVirtualRouter(destination)) {
       this.side = Side.ingress;
       this.interface = position;

@@ -1,10 +1,10 @@
 import { ConntrackView, Disposition } from '../forwarding/decision.ts';
 import type { Intent, SnatMode } from '../model/intent.ts';
-import type { IpAddress, Words } from '../net/ip-address.ts';
+import { equalIpAddress, type IpAddress, type Words } from '../net/ip-address.ts';
 import { hostPrefix, prefixContains } from '../net/prefix.ts';
-import type { Connection } from '../observation/connection-log.ts';
+import { beganBefore, type Connection } from '../observation/connection-log.ts';
 import type { ResolvedIntent } from './intent.ts';
-import { judge } from './judge.ts';
+import { type Category, judge } from './judge.ts';
 import type { JudgedConnection, JudgedProbes, JudgedWay } from './judged.ts';
 import { legOf, pairSessions, snatSeen } from './legs.ts';
 import { Hop, PacketKind } from './path-table.ts';
@@ -36,7 +36,9 @@ export function assess(
 ): Assessment {
   learnSpsAddresses(run);
   const connections = run.log.connections
-    .map((connection) => judgeConnection(connection, run, resolved.intent, lossy))
+    .map((connection) =>
+      judgeConnection(connection, run, resolved.intent, lossy, whatIf, isRouters(router, connection)),
+    )
     .filter((item) => isMonitored(item, resolved.intent));
   connections.forEach((item, index) => {
     item.connection.id = index + 1;
@@ -72,15 +74,28 @@ function learnSpsAddresses(run: Replay): void {
     if (!path.synthetic && senders.facesSps(path.ingress)) senders.noteSender(path.sourceMac);
 }
 
+function isRouters(router: Router, connection: Connection): boolean {
+  const client: IpAddress = { family: connection.family, words: connection.client };
+  return router.interfaces.some((item) => item.addresses.some(({ prefix }) => equalIpAddress(prefix, client)));
+}
+
 /** On an interface that faces SPS any source may be SPS's; where it turns out to be another host, the stated clients count. */
 function isMonitored(item: JudgedConnection, intent: Intent): boolean {
   const { connection, ways } = item;
+  if (connection.isRouters) return false;
   if (intent.clients.length === 0 || ways.length === 0 || ways.some((way) => way.fromSps !== false)) return true;
   const client: IpAddress = { family: connection.family, words: connection.client };
   return [...intent.clients, ...intent.sps.map(hostPrefix)].some((prefix) => prefixContains(prefix, client));
 }
 
-function judgeConnection(connection: Connection, run: Replay, intent: Intent, lossy: boolean): JudgedConnection {
+function judgeConnection(
+  connection: Connection,
+  run: Replay,
+  intent: Intent,
+  lossy: boolean,
+  whatIf: boolean,
+  clientIsRouter: boolean,
+): JudgedConnection {
   const ways: JudgedWay[] = [];
   for (const token of connection.paths) {
     const count = run.log.counts[token]!;
@@ -95,9 +110,31 @@ function judgeConnection(connection: Connection, run: Replay, intent: Intent, lo
       return { ...way, category: 'undetermined' };
     // The end of a loop is a packet whose TTL ran out.
     if (loops && way.path.disposition === Disposition.ttlExpired) return { ...way, category: 'looped' };
-    return isStray(way) ? { ...way, stray: true } : way;
+    if (isStray(way)) return { ...way, stray: true };
+    return !whatIf && beganBefore(connection) ? { ...way, category: judgeByCopies(way, run) } : way;
   });
-  return { connection, ways: settled, leg: legOf(connection, settled, intent), hasServerLeg: false, probes: NO_PROBES };
+  return {
+    connection,
+    ways: settled,
+    leg: legOf(connection, settled, intent),
+    clientIsRouter,
+    hasServerLeg: false,
+    probes: NO_PROBES,
+  };
+}
+
+/**
+ * The entry of a connection that began before the capture, and its mark, are not known: what the simulation gives from there on is a
+ * guess. What the copies show is not.
+ */
+function judgeByCopies(way: JudgedWay, run: Replay): Category {
+  const { observed } = way.count;
+  if (observed.length === 0 || way.fromSps === undefined) return 'undetermined';
+  const toSps = observed.map(
+    (egress) => run.senders.facesSps(egress.interface) && run.senders.isSpsMac(egress.destinationMac) !== false,
+  );
+  if (way.fromSps) return toSps.some((value) => value) ? 'looped' : 'viaSps';
+  return toSps.every((value) => value) ? 'viaSps' : 'bypassed';
 }
 
 /**
@@ -155,6 +192,11 @@ class Synthesis {
   }
 
   probesFor(item: JudgedConnection): JudgedProbes {
+    if (item.clientIsRouter)
+      return {
+        ...NO_PROBES,
+        undetermined: ['the router itself, or a client whom it hides, began it before the capture'],
+      };
     const roles = this.#missingRoles(item);
     if (roles.size === 0) return NO_PROBES;
     const known = this.#variants();
@@ -200,8 +242,10 @@ class Synthesis {
   #missingRoles(item: JudgedConnection): Set<Role> {
     const roles = new Set<Role>();
     const captured = item.ways.filter((way) => !way.path.synthetic);
-    const requests = captured.filter((way) => way.path.toServer);
-    const replies = item.ways.filter((way) => !way.path.toServer);
+    // Of a connection that began before the capture the opening is missing, in every flow.
+    const begun = !this.#whatIf && beganBefore(item.connection);
+    const requests = begun ? [] : captured.filter((way) => way.path.toServer);
+    const replies = begun ? [] : item.ways.filter((way) => !way.path.toServer);
     if (item.leg === 'server') {
       if (requests.length === 0) roles.add('sps-request');
       if (replies.length === 0) roles.add('server-reply');
@@ -248,6 +292,7 @@ class Synthesis {
   }
 
   specsOf(item: JudgedConnection): SessionSpec[] {
+    if (item.clientIsRouter) return [];
     return (this.#variants() ?? (['own', 'client-other-port', 'client-same-port'] as const)).flatMap(
       (spoofing) => this.specOf(item, spoofing) ?? [],
     );

@@ -32,6 +32,8 @@ export interface JudgedProbes {
 export interface JudgedConnection {
   readonly connection: Connection;
   readonly ways: readonly JudgedWay[];
+  /** Its client is an address of the router: a client whom the router hides, of whose connection the opening was not captured. */
+  readonly clientIsRouter: boolean;
   leg: Leg;
   session?: number;
   /** Client legs: SPS's connection to the server was captured. */

@@ -1,7 +1,7 @@
 import type { Intent, SnatMode } from '../model/intent.ts';
 import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
-import type { Connection } from '../observation/connection-log.ts';
+import { beganBefore, type Connection } from '../observation/connection-log.ts';
 import type { JudgedConnection, JudgedWay, Leg } from './judged.ts';
 import { PacketKind } from './path-table.ts';
 
@@ -52,6 +52,7 @@ export function pairSessions(connections: readonly JudgedConnection[]): void {
   let session = 0;
   for (const item of [...connections].sort((a, b) => a.connection.firstTime - b.connection.firstTime)) {
     const { connection } = item;
+    if (item.clientIsRouter) continue;
     if (item.leg === 'both') {
       item.session = ++session;
       item.hasServerLeg = true;
@@ -64,7 +65,11 @@ export function pairSessions(connections: readonly JudgedConnection[]): void {
       queue.push(item);
       continue;
     }
-    const open = queue.filter((candidate) => isOpenFor(candidate.connection, connection));
+    const open = queue.filter(
+      (candidate) =>
+        // A session that was open when the capture began has both its legs from before.
+        beganBefore(candidate.connection) === beganBefore(connection) && isOpenFor(candidate.connection, connection),
+    );
     const sameClient = open.filter((candidate) => candidate.connection.client.join() === connection.client.join());
     const candidates = sameClient.length > 0 ? sameClient : open;
     const chosen = candidates[0];

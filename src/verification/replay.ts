@@ -110,6 +110,8 @@ class ReplayRun implements Replay {
   readonly #monitored: MonitoredServices;
   readonly #pairing = new Pairing();
   readonly #decisions = new DecisionBatch(1);
+  /** Every interface that monitored connections can use was captured. */
+  readonly #covers: boolean;
   readonly #key = newPathKey();
   readonly #scratch = new PacketBatch(1);
   /** How the requests of connections leave that the router translates: answers come back to that. */
@@ -121,9 +123,10 @@ class ReplayRun implements Replay {
     this.#router = router;
     this.#resolved = resolved;
     this.#options = options;
+    this.#covers = coversConnections(captures, router, resolved);
     this.forwarder = router.forwarder({
       verifyChecksums: options.verifyChecksums ?? false,
-      trustSequence: coversConnections(captures, router, resolved),
+      trustSequence: this.#covers,
     });
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
@@ -384,8 +387,19 @@ class ReplayRun implements Replay {
     const end = this.#monitored.serverEnd(batch, row, true);
     if (end === ServerEnd.none || this.#options.whatIf) return;
     this.#pairing.keepEarly(batch, row, position);
-    if (this.forwarder.isLocal(batch.family[row]!, batch.source, 4 * row)) return;
+    if (this.forwarder.isLocal(batch.family[row]!, batch.source, 4 * row)) {
+      this.#noteOwnSession(batch, row, end);
+      return;
+    }
     this.#feedUncaptured(batch, row, position, end);
+  }
+
+  /** A SYN from the router's own address that did not come in anywhere is the router's own. */
+  #noteOwnSession(batch: PacketBatch, row: number, end: number): void {
+    const flags = batch.tcpFlags[row]! & (Flag.syn | Flag.ack);
+    if (!this.#covers || end !== ServerEnd.destination || batch.protocol[row] !== IpProtocol.tcp || flags !== Flag.syn)
+      return;
+    this.log.find(batch, row, end).isRouters = true;
   }
 
   /** A frame that left without having been captured on its way in: the router's state knows it, and nothing is judged by it. */

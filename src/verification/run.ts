@@ -28,7 +28,7 @@ export async function runVerification(
 ): Promise<Verification> {
   const resolved = resolveIntent(stated, router);
   const run = await replay(captures, router, resolved, options);
-  const lossy = captures.files().some((file) => file.dropped > 0);
+  const lossy = captures.files().some((file) => file.dropped > 0 || file.truncated);
   const assessment = assess(run, router, resolved, options.whatIf, lossy);
   const { connections } = assessment;
   const intent: Intent = {
