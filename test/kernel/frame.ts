@@ -40,7 +40,7 @@ export function packetBytes(words: PacketWords): Buffer {
   if (words.badChecksum === 'transport') transport[checksumAt(protocol)]! ^= 0x5a;
   if (words.fragment !== undefined) {
     const { offset, more } = words.fragment;
-    transport = transport.subarray(offset, more ? offset + 16 : undefined);
+    transport = transport.subarray(offset, more ? offset + 24 : undefined);
   }
   const header = Buffer.alloc(20);
   header[0] = 0x45;

@@ -7,7 +7,7 @@ import { type Comparison, compare } from './compare.ts';
 import { PROFILES, scenarios } from './generate.ts';
 import { missingForOracle, Oracle, OracleError } from './oracle/oracle.ts';
 import { describeDisagreement, shrink } from './shrink.ts';
-import type { RecordedScenario, Scenario } from './scenario.ts';
+import { type RecordedScenario, type Scenario, storedOf } from './scenario.ts';
 
 const CASES = fileURLToPath(new URL('cases', import.meta.url));
 
@@ -109,12 +109,10 @@ async function report(
 /** Keeps a recorded scenario, with as many frames at most. */
 function store(name: string, recorded: RecordedScenario, frames: number): void {
   mkdirSync(CASES, { recursive: true });
-  const kept: RecordedScenario = {
-    ...recorded,
-    frames: recorded.frames.slice(0, frames),
-    answers: recorded.answers.slice(0, frames),
-  };
-  writeFileSync(`${CASES}/${name}.json`, `${JSON.stringify(kept)}\n`);
+  const stored = storedOf(recorded, frames);
+  const lines = stored.frames.map((frame) => `    ${JSON.stringify(frame)}`).join(',\n');
+  const head = JSON.stringify({ ...stored, frames: [] }, undefined, 1).replace(/\[\]\s*\}$/, '');
+  writeFileSync(`${CASES}/${name}.json`, `${head}[\n${lines}\n]}\n`);
 }
 
 function print(totals: ReadonlyMap<string, Totals>, seconds: number, what: string): void {

@@ -85,3 +85,65 @@ export interface RecordedScenario {
   readonly frames: readonly ScenarioFrame[];
   readonly answers: readonly KernelAnswer[];
 }
+
+/**
+ * A recorded scenario as it is stored: without what every dump of the oracle has in common, times in nanoseconds since the first, and
+ * one line a frame.
+ */
+export interface StoredCase {
+  readonly profile: string;
+  readonly kernel: string;
+  readonly dump: readonly string[];
+  readonly start: string;
+  readonly frames: readonly (readonly [
+    ingress: number,
+    hex: string,
+    label: string,
+    nanoseconds: number,
+    mark: number,
+    fate: string,
+  ])[];
+}
+
+/** Lines of the dump that decide nothing. */
+const NEEDLESS = [
+  /^net\.ipv4\.conf\.default\./,
+  /^net\.ipv4\.conf\.\w+\.(?:log_martians|mc_forwarding|accept_source_route)/,
+  /^net\.netfilter\.nf_conntrack_(?:frag6|sctp|icmpv6|gre|dccp|events|log|max|expect|acct)/,
+  /^ {7}valid_lft/,
+  /^# (?:Generated|Completed)/,
+];
+
+/** Payloads are one byte over and over: `[78*1300]`. */
+const packHex = (hex: string): string => hex.replaceAll(/(?:78){8,}/g, (run) => `[78*${run.length / 2}]`);
+const unpackHex = (hex: string): string =>
+  hex.replaceAll(/\[78\*(\d+)\]/g, (_, count: string) => '78'.repeat(Number(count)));
+
+export function storedOf(recorded: RecordedScenario, frames = Number.POSITIVE_INFINITY): StoredCase {
+  const start = BigInt(recorded.answers[0]?.time ?? '0');
+  return {
+    profile: recorded.profile,
+    kernel: recorded.kernel,
+    dump: recorded.dump.split('\n').filter((line) => !NEEDLESS.some((needless) => needless.test(line))),
+    start: String(start),
+    frames: recorded.frames.slice(0, frames).map((frame, index) => {
+      const { time, mark, fate } = recorded.answers[index]!;
+      return [frame.in, packHex(frame.hex), frame.label, Number(BigInt(time) - start), mark ?? -1, fate] as const;
+    }),
+  };
+}
+
+export function recordedOf(stored: StoredCase): RecordedScenario {
+  return {
+    profile: stored.profile,
+    kernel: stored.kernel,
+    dump: stored.dump.join('\n'),
+    interfaces: [0, 1, 2, 3].map((index) => ({ name: `eth${index}` })),
+    frames: stored.frames.map(([ingress, hex, label]) => ({ in: ingress, hex: unpackHex(hex), label })),
+    answers: stored.frames.map(([, , , nanoseconds, mark, fate]) => ({
+      time: String(BigInt(stored.start) + BigInt(nanoseconds)),
+      ...(mark === -1 ? {} : { mark }),
+      fate,
+    })),
+  };
+}

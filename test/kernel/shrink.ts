@@ -59,7 +59,7 @@ export async function describeDisagreement(scenario: Scenario, recorded: Recorde
     if (text !== '') lines.push(`${variant}:`, ...text.split('\n').filter((line) => /^(-A|\*|:.* DROP)/.test(line)));
   }
   lines.push(...scenario.commands.map((command) => `ip ${command}`));
-  const dumped = recorded.dump.replace(/### sysctl[^]*/, '').replace(/^[^]*### ip rule/, '### ip rule');
+  const dumped = recorded.dump.replace(/### sysctl[\s\S]*/, '').replace(/^[\s\S]*### ip rule/, '### ip rule');
   lines.push(...dumped.split('\n').filter((line) => !/^ +(valid_lft|link)|proto kernel|127\./.test(line)));
   recorded.frames.forEach((frame, index) => {
     const answer = comparison.answers[index];

@@ -266,12 +266,12 @@ function proceedBlurred(run: Run): void {
     begin(run);
     return;
   }
+  run.table.expires[run.work] = run.now + longestTimeout(run);
   if (pick === 3) {
     run.view = ConntrackView.invalid;
     return;
   }
   run.view = pick === 0 ? ConntrackView.established : ConntrackView.new;
-  run.table.expires[run.work] = run.now + longestTimeout(run);
   adopt(run, EntryUse.existing);
 }
 

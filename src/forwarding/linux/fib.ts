@@ -310,15 +310,21 @@ export function hashPrefix(network: number, mask: number): number {
   return (mixed ^ (mixed >>> 16)) & mask;
 }
 
-/** One trie for both differs from two tables only where a route of main is longer than a local one that covers it. */
+/**
+ * One trie for both differs from two tables only where a route of main is longer than a local one that covers it, or has its prefix and
+ * stands before it, or behind it where it ends the lookup in its table.
+ */
 function mergeMatters(model: readonly Route[], local: readonly number[], main: readonly number[]): boolean {
   for (const number of local) {
-    const outer = model[number]!.prefix;
-    if (outer.prefixLength === 32) continue;
+    const first = model[number]!;
+    const outer = first.prefix;
     const mask = maskOfLength(outer.prefixLength);
     for (const other of main) {
-      const inner = model[other]!.prefix;
-      if (inner.prefixLength > outer.prefixLength && ((inner.words[0] ^ outer.words[0]) & mask) === 0) return true;
+      const second = model[other]!;
+      const inner = second.prefix;
+      if (inner.prefixLength < outer.prefixLength || ((inner.words[0] ^ outer.words[0]) & mask) !== 0) continue;
+      if (inner.prefixLength > outer.prefixLength) return true;
+      if (first.type === 'throw' || first.tos !== second.tos || first.metric > second.metric) return true;
     }
   }
   return false;

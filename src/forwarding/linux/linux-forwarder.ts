@@ -129,8 +129,9 @@ class LinuxForwarder implements Forwarder {
     if (batch.family[row] !== 4) return reasons.ipv6;
     if (blockingReason !== -1) return blockingReason;
     if (ingress < 0 || ingress >= links.names.length) return reasons.ingress;
-    // An ICMP message that quotes no whole packet is INVALID, and nothing else looks at what it quotes.
-    const quotesNothing = batch.protocol[row] === IpProtocol.icmp && (status & Status.transport) !== 0;
+    // An ICMP error that quotes no packet is INVALID, and nothing else looks at what it quotes.
+    const quotesNothing =
+      batch.protocol[row] === IpProtocol.icmp && (status & (Status.transport | Status.quoted)) === Status.transport;
     if ((status & Status.malformed) !== 0 && !(quotesNothing && (status & Status.options) === 0)) {
       return reasons.malformed;
     }
@@ -302,7 +303,11 @@ class LinuxForwarder implements Forwarder {
     }
     if (run.disposition === Disposition.delivered && run.use !== EntryUse.none && !run.isError) {
       // The router's own answers are in no capture of what enters it.
+      // What of its state is not looked at any more is cleared, so that ways in which it may stand become the same one.
       words[run.base + Entry.flags]! |= EntryFlag.blurred;
+      words[run.base + Entry.flags]! &= ~(EntryFlag.seenReply | EntryFlag.assured);
+      words.fill(0, run.base + Entry.tcpState, run.base + ENTRY_LENGTH);
+      table.streamSince[run.work] = 0;
       table.expires[run.work] = run.now + longestTimeout(run);
     }
   }

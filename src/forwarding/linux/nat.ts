@@ -59,8 +59,8 @@ export function masqueradeAddress(run: Run): number | undefined {
 
 /**
  * Before an entry is confirmed: its reply must not look like that of another one. Where it would, the kernel takes another source port
- * at random, so replies come back to a port that is not known; a protocol without ports has nothing to change, and the entry is
- * refused with its packet. Ref: nf_nat_core.c: nf_nat_alloc_null_binding(); nf_conntrack_core.c: __nf_conntrack_confirm().
+ * at random, so replies come back to a port that is not known; where the rule names one port, or the protocol has none, there is
+ * nothing to change, and the entry is refused with its packet. Ref: nf_nat_core.c: nf_nat_alloc_null_binding(); nf_conntrack_core.c: __nf_conntrack_confirm().
  */
 export function settleReplyPort(run: Run): number {
   const { words } = run.table;
@@ -74,7 +74,7 @@ export function settleReplyPort(run: Run): number {
   const slot = found >> 1;
   const certain = found !== CONFLICT && run.table.nextVariant(slot) === slot;
   if (certain && run.table.expires[slot]! <= run.now) return SettledReply.unique;
-  if (HAVE_PORTS.has(run.protocol)) {
+  if (HAVE_PORTS.has(run.protocol) && !run.sourcePortFixed) {
     words[run.base + Entry.flags]! |= EntryFlag.replyPortUnknown;
     return SettledReply.unique;
   }
@@ -142,6 +142,7 @@ function translateSource(
   }
   let port = run.currentSourcePort;
   let portUnknown = translation.random;
+  run.sourcePortFixed = hasPorts && ports !== undefined && ports.first === ports.last;
   if (hasPorts && ports !== undefined && (port < ports.first || port > ports.last)) {
     port = ports.first;
     if (ports.first !== ports.last) portUnknown = true;

@@ -109,6 +109,8 @@ export class Run {
   connmarkUnknown = 0;
   sourceTranslated = false;
   destinationTranslated = false;
+  /** The rule that translates the source leaves no choice of port. */
+  sourcePortFixed = false;
   readonly settingPicks: Int8Array;
 
   // Flow of the lookup at hand, and its result.
@@ -225,6 +227,7 @@ export class Run {
     this.connmark = 0;
     this.connmarkUnknown = 0;
     this.sourceTranslated = false;
+    this.sourcePortFixed = false;
     this.destinationTranslated = false;
     this.disposition = 0;
     this.egress = -1;

@@ -6,7 +6,7 @@ export interface RawAnswer {
   readonly time: string;
   readonly mark?: number;
   readonly delivered?: number;
-  /** Kernel function and drop reason, in order. */
+  /** Kernel function and drop reason of the packet itself. */
   readonly drops?: readonly (readonly [string, string])[];
   readonly out?: readonly (readonly [number, string])[];
   readonly refused?: string;
@@ -39,10 +39,10 @@ export function fateOf(
     }
   }
   if (copies.length > 0) return { ...base, fate: [...new Set(copies)].join(' and ') };
-  if (raw.delivered !== undefined) return { ...base, fate: 'delivered' };
-  // What the router says about the packet, and may drop, ends before the packet does, unless it comes back to the router itself.
-  const last = raw.drops?.filter(([place]) => !place.startsWith('icmp')).at(-1);
-  const reason = last === undefined ? 'silently' : last[1] === 'NOT_SPECIFIED' ? `${last[1]} ${last[0]}` : last[1];
+  const [first] = raw.drops ?? [];
+  // The observer looks before conntrack confirms, which can fail.
+  if (raw.delivered !== undefined && first?.[1] !== 'NETFILTER_DROP') return { ...base, fate: 'delivered' };
+  const reason = first === undefined ? 'silently' : first[1] === 'NOT_SPECIFIED' ? `${first[1]} ${first[0]}` : first[1];
   return { ...base, fate: ['dropped', reason, ...errors.slice(0, 1)].join(' ') };
 }
 

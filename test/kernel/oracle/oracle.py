@@ -50,7 +50,7 @@ class Drops:
         self.instance = "%s/instances/redirect-verify-%d" % (TRACING, os.getpid())
         os.mkdir(self.instance)
         self.write("set_event_pid", str(os.getpid()))
-        self.write("events/skb/kfree_skb/enable", "1")
+        self.enable("1")
         self.pipe = os.open(self.instance + "/trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
 
     @staticmethod
@@ -59,6 +59,10 @@ class Drops:
             found = re.fullmatch(r"redirect-verify-(\d+)", name)
             if found and not os.path.exists("/proc/" + found.group(1)):
                 os.rmdir(TRACING + "/instances/" + name)
+
+    def enable(self, value):
+        self.write("events/skb/kfree_skb/enable", value)
+        self.write("events/net/netif_receive_skb/enable", value)
 
     def write(self, name, value):
         with open(self.instance + "/" + name, "w") as file:
@@ -74,11 +78,15 @@ class Drops:
             if not part:
                 break
             text += part
-        return re.findall(r"protocol=2048 location=(\S+?)\+?(?:0x\S+)? reason: (\w+)", text.decode())
+        text = text.decode()
+        drops = re.findall(r"skbaddr=(\S+) .*protocol=2048 location=([^\s+]+)\S* reason: (\w+)", text)
+        received = re.search(r"netif_receive_skb: .*skbaddr=(\S+)", text)
+        own = [drop for drop in drops if received and drop[0] == received.group(1)]
+        return [drop[1:] for drop in (own if received else drops[-1:])]
 
     def close(self):
         os.close(self.pipe)
-        self.write("events/skb/kfree_skb/enable", "0")
+        self.enable("0")
         os.rmdir(self.instance)
 
 
