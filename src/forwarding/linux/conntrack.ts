@@ -260,13 +260,17 @@ function proceed(run: Run): void {
 /** The other side's packets never came through: its state, or whether it is still there, is unknown; its mark is not. */
 function proceedBlurred(run: Run): void {
   const { reasons } = run.router;
-  const pick = run.choose(4, reasons.localAnswers);
+  const isTcp = run.protocol === IpProtocol.tcp;
+  // Nothing but time ends the entries of other protocols, and none of their packets is INVALID.
+  const longest = longestTimeout(run);
+  const mayBeGone = isTcp || run.now >= run.table.expires[run.work]! - longest + shortestTimeout(run);
+  const pick = run.choose(isTcp ? 4 : mayBeGone ? 3 : 2, reasons.localAnswers);
   if (pick === 2) {
     run.oldGone = true;
     begin(run);
     return;
   }
-  run.table.expires[run.work] = run.now + longestTimeout(run);
+  run.table.expires[run.work] = run.now + longest;
   if (pick === 3) {
     run.view = ConntrackView.invalid;
     return;
@@ -281,6 +285,13 @@ export function longestTimeout(run: Run): number {
   if (run.protocol === IpProtocol.tcp) return Math.max(...timeouts.subarray(1, 12));
   if (run.protocol === IpProtocol.udp) return Math.max(timeouts[Timeout.udp]!, timeouts[Timeout.udpStream]!);
   return timeouts[run.protocol === IpProtocol.icmp ? Timeout.icmp : Timeout.generic]!;
+}
+
+/** How long an entry of a protocol other than TCP lives at least behind its last packet. */
+function shortestTimeout(run: Run): number {
+  const { timeouts } = run.router.settings;
+  if (run.protocol === IpProtocol.udp) return Math.min(timeouts[Timeout.udp]!, timeouts[Timeout.udpStream]!);
+  return longestTimeout(run);
 }
 
 function adopt(run: Run, use: number): void {

@@ -72,6 +72,10 @@ export function settleReplyPort(run: Run): number {
   );
   if (found === -1) return SettledReply.unique;
   const slot = found >> 1;
+  // The packet's own entry, which this one replaces.
+  for (let index = 0; index < run.candidateCount; index++) {
+    if (found !== CONFLICT && run.candidates[index] === slot) return SettledReply.unique;
+  }
   const certain = found !== CONFLICT && run.table.nextVariant(slot) === slot;
   if (certain && run.table.expires[slot]! <= run.now) return SettledReply.unique;
   if (HAVE_PORTS.has(run.protocol) && !run.sourcePortFixed) {
