@@ -182,6 +182,7 @@ class ReplayRun implements Replay {
 
   #arp(batch: PacketBatch, row: number): void {
     const { side, interface: position } = this.vantage;
+    if (side === Side.egress) this.sawEgress = true;
     if (!this.senders.facesSps(position)) return;
     if (side === Side.ingress) {
       if (this.senders.learnArp(batch, row, position)) this.unansweredArp = 0;
