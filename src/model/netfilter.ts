@@ -39,6 +39,21 @@ export interface Rule {
 /** Bits of {@link ConntrackStateMatch}. */
 export const CtState = { invalid: 1, new: 2, established: 4, related: 8, untracked: 16, snat: 32, dnat: 64 } as const;
 
+/** Bits of `--ctstatus`. Ref: nf_conntrack_common.h: enum ip_conntrack_status. */
+export const CtStatus = { expected: 1, seenReply: 2, assured: 4, confirmed: 8 } as const;
+
+/** What `--ctorigsrc` and the like look at. */
+export type CtTupleField =
+  | 'protocol'
+  | 'original-source'
+  | 'original-destination'
+  | 'reply-source'
+  | 'reply-destination'
+  | 'original-source-port'
+  | 'original-destination-port'
+  | 'reply-source-port'
+  | 'reply-destination-port';
+
 /** The conditions of a rule; all must hold. `negated` is `!` before the option. */
 export type Match =
   | {
@@ -71,6 +86,62 @@ export type Match =
   /** `-m conntrack --ctstate`, `-m state --state`: bits of {@link CtState}. */
   | { readonly kind: 'ctstate'; readonly states: number; readonly negated: boolean }
   | { readonly kind: 'mac-source'; readonly mac: number; readonly negated: boolean }
+  /** As the packet has it where the rule stands: one less behind routing. */
+  | {
+      readonly kind: 'ttl';
+      readonly compare: 'equal' | 'less' | 'greater';
+      readonly value: number;
+      readonly negated: boolean;
+    }
+  /** Bytes of the IP packet. */
+  | { readonly kind: 'length'; readonly range: PortRange; readonly negated: boolean }
+  /** (TOS & mask) == value; `-m dscp` and `-m ecn --ecn-ip-ect` are the upper six and the lower two bits. */
+  | { readonly kind: 'tos'; readonly value: number; readonly mask: number; readonly negated: boolean }
+  /** Type 255 is any. */
+  | { readonly kind: 'icmp-type'; readonly type: number; readonly codes: PortRange; readonly negated: boolean }
+  | {
+      readonly kind: 'packet-type';
+      readonly type: 'unicast' | 'broadcast' | 'multicast';
+      readonly negated: boolean;
+    }
+  | {
+      readonly kind: 'address-range';
+      readonly which: 'source' | 'destination';
+      readonly first: IpAddress;
+      readonly last: IpAddress;
+      readonly negated: boolean;
+    }
+  /** `-m addrtype`: bits 1 << RTN_ type (linux-forwarding 8.8). */
+  | {
+      readonly kind: 'address-type';
+      readonly which: 'source' | 'destination';
+      readonly types: number;
+      readonly limit: 'none' | 'in' | 'out';
+      readonly negated: boolean;
+    }
+  /** A word of the entry's tuples, within a range: ports, protocol, or addresses under a mask. */
+  | {
+      readonly kind: 'ct-tuple';
+      readonly field: CtTupleField;
+      readonly first: number;
+      readonly last: number;
+      readonly mask: number;
+      readonly negated: boolean;
+      /** A `--ctstate` stands in the same match: a packet without an entry then meets this condition. */
+      readonly besideState: boolean;
+    }
+  | {
+      readonly kind: 'ct-direction';
+      readonly reply: boolean;
+      readonly besideState: boolean;
+    }
+  /** Bits of {@link CtStatus}. */
+  | {
+      readonly kind: 'ct-status';
+      readonly status: number;
+      readonly negated: boolean;
+      readonly besideState: boolean;
+    }
   /** Recognised by name, effect not modelled: unknown, never skipped. */
   | { readonly kind: 'unmodelled'; readonly name: string; readonly text: string };
 

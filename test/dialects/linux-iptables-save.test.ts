@@ -86,6 +86,57 @@ describe('matches', () => {
     },
     { name: 'ctstate', rule: '-m conntrack --ctstate RELATED,ESTABLISHED', want: 'ctstate 12 > none' },
     { name: 'ctstate of translations', rule: '-m conntrack ! --ctstate DNAT,SNAT', want: '! ctstate 96 > none' },
+    {
+      name: 'an ICMP type',
+      rule: '-p icmp -m icmp ! --icmp-type 8',
+      want: 'protocol 1, ! icmp-type {"type":8,"codes":{"first":0,"last":255},"negated":true} > none',
+    },
+    {
+      name: 'an ICMP type by its name, without -m',
+      rule: '-p icmp --icmp-type host-unreachable',
+      want: 'protocol 1, icmp-type {"type":3,"codes":{"first":1,"last":1},"negated":false} > none',
+    },
+    {
+      name: 'direction and tuple of the connection, beside the state',
+      rule: '-m conntrack --ctstate NEW --ctdir REPLY ! --ctorigsrc 10.0.0.0/24',
+      want: 'ctstate 2, ct-direction {"reply":true,"besideState":true}, ! ct-tuple {"field":"original-source","first":167772160,"last":167772160,"mask":4294967040,"negated":true,"besideState":true} > none',
+    },
+    {
+      name: 'ports of the connection',
+      rule: '-m conntrack --ctrepldstport 1000:2000',
+      want: 'ct-tuple {"field":"reply-destination-port","first":1000,"last":2000,"mask":65535,"negated":false,"besideState":false} > none',
+    },
+    {
+      name: 'the status of the connection',
+      rule: '-m conntrack ! --ctstatus ASSURED,CONFIRMED',
+      want: '! ct-status {"status":12,"negated":true,"besideState":false} > none',
+    },
+    { name: 'a TTL', rule: '-m ttl --ttl-lt 5', want: 'ttl {"compare":"less","value":5,"negated":false} > none' },
+    {
+      name: 'a length',
+      rule: '-m length ! --length 40:',
+      want: '! length {"range":{"first":40,"last":65535},"negated":true} > none',
+    },
+    {
+      name: 'a type of service by its name',
+      rule: '-m tos --tos Minimize-Delay',
+      want: 'tos {"value":16,"mask":63,"negated":false} > none',
+    },
+    {
+      name: 'a DSCP class',
+      rule: '-m dscp --dscp-class AF21',
+      want: 'tos {"value":72,"mask":252,"negated":false} > none',
+    },
+    {
+      name: 'a packet type',
+      rule: '-m pkttype --pkt-type broadcast',
+      want: 'packet-type {"type":"broadcast","negated":false} > none',
+    },
+    {
+      name: 'types of an address',
+      rule: '-m addrtype ! --dst-type LOCAL,BROADCAST --limit-iface-in',
+      want: '! address-type {"which":"destination","types":12,"limit":"in","negated":true} > none',
+    },
     { name: 'state', rule: '-m state --state NEW,UNTRACKED', want: 'ctstate 18 > none' },
     { name: 'a MAC address', rule: '-m mac ! --mac-source 02:00:00:00:01:01', want: '! mac 02:00:00:00:01:01 > none' },
     {
@@ -168,16 +219,10 @@ describe('what is not modelled', () => {
       rule: '-m string --algo bm --string "-j ACCEPT" -j DROP',
       want: '? -m string --algo bm --string "-j ACCEPT" > drop',
     },
-    { name: 'ICMP types', rule: '-p icmp -m icmp --icmp-type 8', want: 'protocol 1, ? -m icmp --icmp-type 8 > none' },
     {
-      name: 'ICMP types without -m',
-      rule: '-p icmp --icmp-type echo-request',
-      want: 'protocol 1, ? -m icmp --icmp-type echo-request > none',
-    },
-    {
-      name: 'a conntrack option beside the state',
-      rule: '-m conntrack --ctstate NEW --ctdir ORIGINAL',
-      want: 'ctstate 2, ? --ctdir ORIGINAL > none',
+      name: 'when an entry expires, beside the state',
+      rule: '-m conntrack --ctstate NEW --ctexpire 10',
+      want: 'ctstate 2, ? --ctexpire 10 > none',
     },
     {
       name: 'a TCP option',

@@ -73,6 +73,10 @@ export function showMatch(match: Match): string {
       return `${not}mac ${formatMac(match.mac)}`;
     case 'unmodelled':
       return `? ${match.text}`;
+    default: {
+      const { kind, ...others } = match;
+      return `${not}${kind} ${JSON.stringify(others)}`;
+    }
   }
 }
 

@@ -10,9 +10,40 @@ const words = (...parts: readonly Text[]): Text =>
   fc.tuple(...parts).map((list) => list.filter((part) => part !== '').join(' '));
 const maybeNot = fc.oneof({ weight: 3, arbitrary: fc.constant('') }, { weight: 1, arbitrary: fc.constant('!') });
 
-const MARKS = ['0x0', '0x1', '0x2', '0x3', '0x1/0x1', '0x2/0x2', '0x0/0x1', '0x3/0x3', '0x5/0x4', '0x10/0xf0', '0x103'];
-const SET_MARKS = [...MARKS, '0x1/0x3', '0x4/0x0', '0xff/0xf0', '0x80000001/0x80000000', '0x11/0xff'];
-const MASKS = ['0x1', '0x3', '0xf', '0xff', '0xffffffff', '0xf0', '0x0', '0x80000000'];
+const MARKS = [
+  '0x0',
+  '0x1',
+  '0x2',
+  '0x3',
+  '0x7',
+  '0x1/0x1',
+  '0x2/0x2',
+  '0x0/0x1',
+  '0x3/0x3',
+  '0x4/0x4',
+  '0x5/0x4',
+  '0x3/0x1',
+  '0x7/0x3',
+  '0x10/0xf0',
+  '0x0/0xf0',
+];
+const SET_MARKS = [
+  '0x1',
+  '0x2',
+  '0x3',
+  '0x7',
+  '0x1/0x1',
+  '0x2/0x2',
+  '0x5/0x5',
+  '0x1/0x3',
+  '0x4/0x0',
+  '0x3/0x0',
+  '0x7/0x1',
+  '0x11/0xff',
+  '0xff/0xf0',
+  '0x80000001/0x80000000',
+];
+const MASKS = ['0x1', '0x2', '0x3', '0x7', '0x5', '0xff', '0xffffffff', '0xf0', '0x0', '0x80000000'];
 const SOURCES = [
   '192.168.0.0/24',
   '192.168.0.10',
@@ -117,6 +148,114 @@ const connmarkTarget: Text = fc.oneof(
   },
 );
 
+/** Matches on headers and addresses that not every profile uses. */
+export const HEADER_MATCHES: Text = fc.oneof(
+  words(
+    fc.constant('-m ttl'),
+    one('--ttl-eq 64', '! --ttl-eq 64', '--ttl-lt 64', '--ttl-gt 1', '--ttl-eq 63', '--ttl-lt 3'),
+  ),
+  words(fc.constant('-m length'), maybeNot, fc.constant('--length'), one('0:100', '40', '28:128', '1000:', ':60')),
+  words(
+    fc.constant('-m tos'),
+    maybeNot,
+    fc.constant('--tos'),
+    one('0x10', '0x10/0x3f', 'Minimize-Delay', '0x08/0x1c', '0x03/0x03'),
+  ),
+  words(fc.constant('-m dscp'), maybeNot, one('--dscp 0x2e', '--dscp-class EF', '--dscp 4', '--dscp-class BE')),
+  words(
+    fc.constant('-p icmp -m icmp'),
+    maybeNot,
+    fc.constant('--icmp-type'),
+    one('8', '0', '3/1', '3', 'echo-request', 'any', '11/0', '13'),
+  ),
+  words(fc.constant('-m pkttype'), maybeNot, fc.constant('--pkt-type'), one('unicast', 'broadcast', 'multicast')),
+  words(
+    fc.constant('-m iprange'),
+    maybeNot,
+    one(
+      '--src-range 192.168.0.5-192.168.0.10',
+      '--dst-range 10.0.0.0-10.0.0.15',
+      '--src-range 10.0.0.0-10.255.255.255',
+      '--dst-range 172.16.0.1-203.0.113.5',
+    ),
+  ),
+  words(
+    fc.constant('-m addrtype'),
+    maybeNot,
+    one(
+      '--dst-type LOCAL',
+      '--src-type LOCAL',
+      '--dst-type BROADCAST',
+      '--dst-type UNICAST',
+      '--src-type UNICAST,BROADCAST',
+      '--dst-type LOCAL,MULTICAST',
+      '--src-type BLACKHOLE,PROHIBIT',
+    ),
+  ),
+  words(
+    fc.constant('-m addrtype'),
+    maybeNot,
+    one(
+      '--dst-type LOCAL --limit-iface-in',
+      '--dst-type UNICAST --limit-iface-in',
+      '--src-type BROADCAST --limit-iface-in',
+    ),
+  ),
+  words(fc.constant('-m ecn'), maybeNot, one('--ecn-ip-ect 3', '--ecn-ip-ect 0')),
+);
+
+/** Matches on the connection entry beyond its state. */
+export const ENTRY_MATCHES: Text = fc.oneof(
+  words(fc.constant('-m conntrack'), maybeNot, one('--ctproto tcp', '--ctproto udp', '--ctproto 1', '--ctproto 50')),
+  words(
+    fc.constant('-m conntrack'),
+    maybeNot,
+    one(
+      '--ctorigsrc 192.168.0.0/24',
+      '--ctorigdst 10.0.0.0/24',
+      '--ctreplsrc 10.0.0.20',
+      '--ctrepldst 192.168.0.0/16',
+      '--ctreplsrc 10.0.0.0/24',
+      '--ctrepldst 10.0.0.254',
+      '--ctorigdst 203.0.113.5',
+    ),
+  ),
+  words(
+    fc.constant('-m conntrack'),
+    maybeNot,
+    one(
+      '--ctorigsrcport 40000',
+      '--ctorigdstport 22:3389',
+      '--ctreplsrcport 3389',
+      '--ctrepldstport 40000:40001',
+      '--ctorigsrcport 0:1024',
+      '--ctreplsrcport 3390',
+    ),
+  ),
+  words(fc.constant('-m conntrack'), one('--ctdir ORIGINAL', '--ctdir REPLY')),
+  words(
+    fc.constant('-m conntrack'),
+    maybeNot,
+    one(
+      '--ctstatus SEEN_REPLY',
+      '--ctstatus ASSURED',
+      '--ctstatus CONFIRMED',
+      '--ctstatus NONE',
+      '--ctstatus EXPECTED',
+      '--ctstatus ASSURED,EXPECTED',
+    ),
+  ),
+  words(
+    fc.constant('-m conntrack'),
+    one(
+      '--ctstate INVALID --ctorigsrc 10.0.0.0/24',
+      '--ctstate NEW --ctproto tcp',
+      '--ctstate INVALID,ESTABLISHED --ctdir REPLY',
+      '! --ctstate NEW --ctstatus ASSURED',
+    ),
+  ),
+);
+
 /** Which parts of iptables a profile's rules use. */
 export interface RuleStyle {
   readonly tables: readonly string[];
@@ -158,7 +297,7 @@ function matchesFor(style: RuleStyle, chain: string): Text {
       : [{ weight: 5, arbitrary: style.preroutingMatches }]),
   ];
   // Options of one kind cannot stand twice in a rule.
-  return fc.array(fc.oneof(...pool), { maxLength: 3 }).map((list) => {
+  return fc.array(fc.oneof(...pool), { maxLength: 2 }).map((list) => {
     const kept: string[] = [];
     const seen = new Set<string>();
     for (const text of list) {
@@ -176,7 +315,7 @@ function matchesFor(style: RuleStyle, chain: string): Text {
 
 function jumps(chain: string): Text[] {
   const later = ['u0', 'u1', 'u2'].filter((name) => !chain.startsWith('u') || name > chain);
-  return later.length === 0 ? [] : [words(one('-j', '-j', '-g'), one(...later))];
+  return later.length === 0 ? [] : [words(one('-j', '-g'), one(...later))];
 }
 
 function targetFor(style: RuleStyle, table: string, chain: string): Text {

@@ -1,7 +1,7 @@
 /** Random routers with traffic, by named profiles. */
 import fc from 'fast-check';
 import { interfaceMac } from './frame.ts';
-import { rules, type RuleStyle } from './generate-rules.ts';
+import { ENTRY_MATCHES, HEADER_MATCHES, rules, type RuleStyle } from './generate-rules.ts';
 import type { Scenario, ScenarioInterface, ScenarioRule } from './scenario.ts';
 import { traffic, type TrafficStyle } from './traffic.ts';
 
@@ -109,7 +109,7 @@ const selector = words(
       one('1', '2', '0x1/0x1', '0/0x1', '3/0x3', '0', '0x2/0x2', '5/1', '0x10/0xf0', '0/0xff'),
     ),
   ),
-  optional(2, words(one('iif', 'iif', 'oif'), one('eth0', 'eth1', 'eth2', 'lo', 'nodev'))),
+  optional(4, words(one('iif', 'iif', 'iif', 'oif'), one('eth0', 'eth1', 'eth2', 'lo', 'nodev'))),
   optional(1, words(fc.constant('tos'), one('0x10', '0x08', '0x14'))),
   optional(2, words(fc.constant('ipproto'), one('tcp', 'udp', 'icmp', '50'))),
   optional(1, words(fc.constant('sport'), one('22', '40000-40001', '1-1024'))),
@@ -293,6 +293,40 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     rules: { tables: ['mangle', 'filter'], conntrack: false, variants: ['legacy'], most: 8 },
     traffic: { ...CALM, fragments: true },
   },
+  headers: {
+    ...plainly,
+    rules: {
+      tables: ['mangle', 'mangle', 'filter', 'raw'],
+      conntrack: false,
+      variants: BOTH.slice(0, 1),
+      most: 12,
+      matches: HEADER_MATCHES,
+    },
+    traffic: { ...CALM, strays: 3 },
+  },
+  'headers-legacy': {
+    ...plainly,
+    plainInterfaces: false,
+    rules: {
+      tables: ['mangle', 'mangle', 'filter', 'raw'],
+      conntrack: true,
+      variants: ['legacy'],
+      most: 12,
+      matches: HEADER_MATCHES,
+    },
+    traffic: { ...CALM, strays: 5 },
+  },
+  entries: {
+    ...plainly,
+    rules: {
+      tables: ['mangle', 'mangle', 'mangle', 'filter', 'raw', 'nat'],
+      conntrack: true,
+      variants: BOTH.slice(0, 1),
+      most: 12,
+      matches: ENTRY_MATCHES,
+    },
+    traffic: { ...CALM, deviations: 3, translated: true },
+  },
   everything: {
     ruleCommands: 6,
     routeCommands: 6,
@@ -337,6 +371,8 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
 
 /** What the generator can make and iptables refuses. */
 function isTakenByIptables(rule: ScenarioRule): boolean {
+  if (/! -[sd] 0\.0\.0\.0\/0/.test(rule.text)) return false;
+  if (rule.chain === 'POSTROUTING' && rule.text.includes('-m mac')) return false;
   if (rule.table === 'nat' && rule.chain === 'INPUT' && rule.text.includes('REDIRECT')) return false;
   return !(rule.text.includes('-j LOG') && rule.text.includes('-j LOG '));
 }

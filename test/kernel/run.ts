@@ -29,6 +29,7 @@ async function main(): Promise<number> {
       stop: { type: 'string', default: '5' },
       record: { type: 'string' },
       store: { type: 'boolean', default: false },
+      'no-shrink': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
     },
   });
@@ -75,7 +76,8 @@ async function main(): Promise<number> {
       }
       if (comparison.disagreements.length === 0) continue;
       shown++;
-      await report(oracle, scenario!, comparison, values.store, `${name}-${values.seed}-${round}`);
+      if (!values['no-shrink'])
+        await report(oracle, scenario!, comparison, values.store, `${name}-${values.seed}-${round}`);
     }
   } finally {
     await oracle.stop();

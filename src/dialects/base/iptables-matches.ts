@@ -2,6 +2,7 @@ import { CtState, type Match } from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { parseMac } from '../../net/mac-address.ts';
 import { parseMaskedMark } from '../../net/masked-mark.ts';
+import { conntrackMatch } from './iptables-conntrack-match.ts';
 import {
   argumentOf,
   type OptionUse,
@@ -10,6 +11,7 @@ import {
   RuleError,
   type RuleContext,
 } from './iptables-extension.ts';
+import { HEADER_MATCHES } from './iptables-header-matches.ts';
 
 /** A match extension that is modelled at least in part. */
 export interface MatchExtension {
@@ -184,12 +186,13 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
     'conntrack',
     {
       options: CONNTRACK_OPTIONS,
-      build: (uses) => {
+      build: (uses, context) => {
         if (uses.length === 0) throw new RuleError('-m conntrack needs at least one option');
+        const besideState = uses.some((use) => use.name === 'ctstate');
         return uses.map((use) =>
           use.name === 'ctstate'
             ? stateMatch(use, { ...STATES, ...TRANSLATION_STATES })
-            : unmodelledOption('conntrack', use),
+            : (conntrackMatch(use, context, besideState) ?? unmodelledOption('conntrack', use)),
         );
       },
     },
@@ -218,6 +221,7 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
       },
     },
   ],
+  ...HEADER_MATCHES,
   [
     // A comment matches everything; the rule keeps it apart.
     'comment',
@@ -235,9 +239,9 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
 /** Match extensions of iptables that are recognised and not modelled. Ref: iptables-extensions(8), xtables-addons(8). */
 export const UNMODELLED_MATCHES: ReadonlySet<string> = new Set(
   (
-    'addrtype ah bpf cgroup cluster condition connbytes connlabel connlimit cpu dccp devgroup dhcpmac dscp dst ecn esp eui64 frag ' +
-    'fuzzy geoip gradm hashlimit hbh helper hl iface icmp icmp6 icmpv6 ipcomp iprange ipp2p ipv4options ipv6header ipvs layer7 ' +
-    'length length2 limit lscan mh ndpi nfacct nth osf owner physdev pkttype policy psd qtaguid quota quota2 random rateest realm ' +
-    'recent rpfilter rt sctp set socket srh statistic string tcpmss time tos ttl u32 udplite unclean webstr'
+    'ah bpf cgroup cluster condition connbytes connlabel connlimit cpu dccp devgroup dhcpmac dst esp eui64 frag ' +
+    'fuzzy geoip gradm hashlimit hbh helper hl iface icmp6 icmpv6 ipcomp ipp2p ipv4options ipv6header ipvs layer7 ' +
+    'length2 limit lscan mh ndpi nfacct nth osf owner physdev policy psd qtaguid quota quota2 random rateest realm ' +
+    'recent rpfilter rt sctp set socket srh statistic string tcpmss time u32 udplite unclean webstr'
   ).split(' '),
 );

@@ -1,6 +1,7 @@
 import { formatWords } from '../../net/ip-address.ts';
 import { describeRoute, type FibTable, HopFlag, hashPrefix, RouteKind, tableLabel } from './fib.ts';
-import { Answer, matchMark } from './match.ts';
+import { Answer } from './answer.ts';
+import { matchMark } from './match.ts';
 import { type CompiledPolicyRule, RuleAction } from './rpdb.ts';
 import type { Run } from './run.ts';
 import { refinePacketMark } from './traverse.ts';
@@ -190,6 +191,18 @@ function isSuppressed(run: Run, rule: CompiledPolicyRule, route: number): boolea
 }
 
 /** Longest prefix match; the route's number, MISS or UNKNOWN. Ref: fib_trie.c: fib_table_lookup(). */
+/** The route of a table for an address, without type of service: −1 none, −2 unknown. Leaves the run as it was. */
+export function lookupIn(run: Run, table: number, address: number): number {
+  const { flowDestination, tos, unknown } = run;
+  run.flowDestination = address;
+  run.tos = 0;
+  const route = lookupTable(run, run.router.fib.tables[table]!);
+  run.flowDestination = flowDestination;
+  run.tos = tos;
+  run.unknown = unknown;
+  return route;
+}
+
 function lookupTable(run: Run, table: FibTable): number {
   const { fib } = run.router;
   const { routes, order } = fib;

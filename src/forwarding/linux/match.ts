@@ -1,12 +1,12 @@
 import { CtState } from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
-import { Status } from '../../wire/packet-batch.ts';
+import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
+import { Answer } from './answer.ts';
 import { MatchKind, type Program, RulesVariant } from './program.ts';
+import { addressType, UNKNOWN_TYPE } from './address-type.ts';
+import { matchEntry } from './match-entry.ts';
 import { EntryUse, type Run } from './run.ts';
-
-/** Answers of a match. `drop`: the match itself drops the packet, whatever the rule's target. Ref: x_tables.h: hotdrop. */
-export const Answer = { no: 0, yes: 1, unknown: 2, drop: 3 } as const;
 
 /** Where a chain runs: which interfaces its packets have. */
 export interface HookPlace {
@@ -90,6 +90,44 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
       if (run.sourceMac < 0) return Answer.unknown;
       holds = run.sourceMac === program.macs[a];
       break;
+    case MatchKind.ttl:
+      holds = a === 0 ? run.currentTtl === b : a === 1 ? run.currentTtl < b : run.currentTtl > b;
+      break;
+    case MatchKind.length:
+      holds = run.networkLength >= a && run.networkLength <= b;
+      break;
+    case MatchKind.tos:
+      holds = (run.tos & b) === a;
+      break;
+    case MatchKind.icmpType: {
+      const header = hasHeader(run);
+      if (header !== Answer.yes) return header;
+      holds = a === 0xff || (run.icmpType === a && run.icmpCode >= b >> 8 && run.icmpCode <= (b & 0xff));
+      break;
+    }
+    case MatchKind.packetType:
+      if (run.linkDestination === LinkDestination.unknown && !run.isUnicastFrame) return Answer.unknown;
+      holds = a === LinkDestination.host ? run.isUnicastFrame : run.linkDestination === a;
+      break;
+    case MatchKind.addressRange: {
+      const { extras } = program;
+      const address = (extras[a] === 0 ? run.currentSource : run.currentDestination) >>> 0;
+      holds = address >= extras[a + 1]! && address <= extras[a + 2]!;
+      break;
+    }
+    case MatchKind.addressType: {
+      const { extras } = program;
+      const limit = extras[a + 2]!;
+      const device = limit === 0 ? -1 : limit === 1 ? place.ingress : place.egress;
+      const type = addressType(run, extras[a] === 0 ? run.currentSource : run.currentDestination, device);
+      if (type === UNKNOWN_TYPE) return Answer.unknown;
+      holds = (extras[a + 1]! & (1 << type)) !== 0;
+      break;
+    }
+    case MatchKind.ctTuple:
+    case MatchKind.ctDirection:
+    case MatchKind.ctStatus:
+      return matchEntry(run, program, match);
     default:
       return Answer.unknown;
   }
@@ -108,7 +146,7 @@ function hasHeader(run: Run): number {
   if (run.hasTransport) return Answer.yes;
   if (run.laterFragment) return run.rulesVariant !== RulesVariant.legacy ? Answer.unknown : Answer.no;
   const { protocol } = run;
-  const carries = protocol === IpProtocol.tcp || protocol === IpProtocol.udp;
+  const carries = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === IpProtocol.icmp;
   return carries && (run.status & Status.malformed) === 0 ? Answer.unknown : Answer.no;
 }
 

@@ -1,7 +1,18 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
-import type { Chain, Hook, Match, Rule, Ruleset, Table, TableName, Target } from '../../model/netfilter.ts';
+import type {
+  Chain,
+  CtTupleField,
+  Hook,
+  Match,
+  Rule,
+  Ruleset,
+  Table,
+  TableName,
+  Target,
+} from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { PortRange } from '../../net/port-range.ts';
+import { LinkDestination } from '../../wire/packet-batch.ts';
 import type { Links } from './links.ts';
 import type { Registry } from './reasons.ts';
 
@@ -23,6 +34,16 @@ export const MatchKind = {
   ctstate: 13,
   macSource: 14,
   unmodelled: 15,
+  ttl: 16,
+  length: 17,
+  tos: 18,
+  icmpType: 19,
+  packetType: 20,
+  addressRange: 21,
+  addressType: 22,
+  ctTuple: 23,
+  ctDirection: 24,
+  ctStatus: 25,
 } as const;
 
 /** Kinds of a compiled target. */
@@ -106,6 +127,8 @@ export interface Program {
   readonly interfaceRowLength: number;
   /** Pairs first, last. */
   readonly portRanges: Int32Array;
+  /** Operands of matches that have more than two, from `matchA` on; addresses unsigned. */
+  readonly extras: Float64Array;
 
   /** Base chains that do something, by {@link baseIndex}; more than one where several rule sets have one. */
   readonly bases: readonly (readonly number[])[];
@@ -116,6 +139,21 @@ export interface Program {
   /** A CONNMARK in OUTPUT or POSTROUTING: the router's own ICMP errors may change the mark of the connection they are about. */
   readonly ownErrorsMark: boolean;
 }
+
+/** Fields of a ct-tuple match by number. */
+export const CT_FIELDS: readonly CtTupleField[] = [
+  'protocol',
+  'original-source',
+  'original-destination',
+  'reply-source',
+  'reply-destination',
+  'original-source-port',
+  'original-destination-port',
+  'reply-source-port',
+  'reply-destination-port',
+];
+
+const PACKET_TYPES = { unicast: 'host', broadcast: 'broadcast', multicast: 'multicast' } as const;
 
 /** By {@link HookNumber}. */
 export const HOOKS: readonly Hook[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
@@ -164,6 +202,7 @@ class ProgramBuilder {
   readonly #macs: number[] = [];
   readonly #interfaceRows: number[] = [];
   readonly #portRanges: number[] = [];
+  readonly #extras: number[] = [];
   #tracks = false;
   #translates = false;
 
@@ -345,6 +384,56 @@ class ProgramBuilder {
         push(MatchKind.macSource, match.negated, this.#macs.push(match.mac) - 1, 0, reason);
         return;
       }
+      case 'ttl':
+        push(
+          MatchKind.ttl,
+          match.negated,
+          match.compare === 'equal' ? 0 : match.compare === 'less' ? 1 : 2,
+          match.value,
+        );
+        return;
+      case 'length':
+        push(MatchKind.length, match.negated, match.range.first, match.range.last);
+        return;
+      case 'tos':
+        push(MatchKind.tos, match.negated, match.value, match.mask);
+        return;
+      case 'icmp-type':
+        push(MatchKind.icmpType, match.negated, match.type, (match.codes.first << 8) | match.codes.last);
+        return;
+      case 'packet-type': {
+        const reason = this.#registry.unknown('to whom the frame was sent is not known', rule.origin);
+        push(MatchKind.packetType, match.negated, LinkDestination[PACKET_TYPES[match.type]], 0, reason);
+        return;
+      }
+      case 'address-range': {
+        const start = this.#extras.push(match.which === 'source' ? 0 : 1) - 1;
+        this.#extras.push(match.first.words[0], match.last.words[0]);
+        push(MatchKind.addressRange, match.negated, start, 0);
+        return;
+      }
+      case 'address-type': {
+        const start = this.#extras.push(match.which === 'source' ? 0 : 1) - 1;
+        this.#extras.push(match.types, match.limit === 'none' ? 0 : match.limit === 'in' ? 1 : 2);
+        const reason = this.#registry.unknown('the type of the address tested here is not known', rule.origin);
+        push(MatchKind.addressType, match.negated, start, 0, reason);
+        return;
+      }
+      case 'ct-tuple': {
+        this.#tracks = true;
+        const start = this.#extras.push(CT_FIELDS.indexOf(match.field)) - 1;
+        this.#extras.push(match.first, match.last, match.mask, match.besideState ? 1 : 0);
+        push(MatchKind.ctTuple, match.negated, start, 0, this.#unknownEntry(rule));
+        return;
+      }
+      case 'ct-direction':
+        this.#tracks = true;
+        push(MatchKind.ctDirection, false, match.reply ? 1 : 0, match.besideState ? 1 : 0);
+        return;
+      case 'ct-status':
+        this.#tracks = true;
+        push(MatchKind.ctStatus, match.negated, match.status, match.besideState ? 1 : 0, this.#unknownEntry(rule));
+        return;
       case 'unmodelled':
         if (TRACKING_MATCHES.has(match.name)) this.#tracks = true;
         push(
@@ -356,6 +445,10 @@ class ProgramBuilder {
         );
         return;
     }
+  }
+
+  #unknownEntry(rule: Rule): number {
+    return this.#registry.unknown('what is tested here of the connection entry is not known', rule.origin);
   }
 
   #unknownMark(which: string, rule: Rule): number {
@@ -411,6 +504,7 @@ class ProgramBuilder {
       interfaceRows: Uint8Array.from(this.#interfaceRows),
       interfaceRowLength: this.#links.names.length + 1,
       portRanges: Int32Array.from(this.#portRanges),
+      extras: Float64Array.from(this.#extras),
       bases: HOOKS.flatMap((hook) => TABLES.map((table) => this.#bases[hook][table])),
       tracks: this.#tracks,
       translates: this.#translates,

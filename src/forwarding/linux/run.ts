@@ -1,5 +1,5 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
-import { type PacketBatch, Status } from '../../wire/packet-batch.ts';
+import { LinkDestination, type PacketBatch, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
 import type { Step } from '../walk.ts';
 import { type ConnectionTable, ENTRY_LENGTH, WORKING_SLOT } from './connection-table.ts';
@@ -50,6 +50,8 @@ export class Run {
   ttl = 0;
   networkLength = 0;
   linkDestination = 0;
+  /** By packet type, or, as it entered the router, by a destination MAC address that is not a group's. */
+  isUnicastFrame = false;
   sourceMac = 0.5;
   tcpFlags = 0;
   sequence = 0;
@@ -81,6 +83,7 @@ export class Run {
   candidateCount = 0;
 
   // The packet in this world.
+  currentTtl = 0;
   currentSource = 0;
   currentDestination = 0;
   currentSourcePort = 0;
@@ -170,6 +173,9 @@ export class Run {
     this.ttl = batch.ttl[row]!;
     this.networkLength = batch.networkLength[row]! | 0;
     this.linkDestination = batch.linkDestination[row]!;
+    this.isUnicastFrame =
+      this.linkDestination === LinkDestination.host ||
+      (this.linkDestination === LinkDestination.unknown && batch.destinationMac[row]! >= 0);
     this.sourceMac = batch.sourceMac[row]!;
     this.hasTransport = (status & Status.transport) !== 0;
     this.fragmentOffset = (status & Status.fragment) !== 0 ? batch.fragmentOffset[row]! : 0;
@@ -207,6 +213,7 @@ export class Run {
 
   /** The start of a world. */
   restart(): void {
+    this.currentTtl = this.ttl;
     this.currentSource = this.source;
     this.currentDestination = this.destination;
     this.currentSourcePort = this.sourcePort;

@@ -1,6 +1,7 @@
 import { formatMark } from '../../net/masked-mark.ts';
 import { DecisionFlag } from '../decision.ts';
-import { Answer, type HookPlace, matches } from './match.ts';
+import { Answer } from './answer.ts';
+import { type HookPlace, matches } from './match.ts';
 import { translateFirst } from './nat.ts';
 import { baseIndex, HOOKS, MatchKind, type Program, RulesVariant, TargetKind } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
