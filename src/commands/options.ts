@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /** Adds a value to those given before: options that may be repeated. */
 export function collect(value: string, previous: readonly string[] = []): string[] {

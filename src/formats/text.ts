@@ -177,6 +177,6 @@ function clean<Value>(value: Value): Value {
 function visible(words: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
   const control = /[\u0000-\u001f\u007f-\u009f]/g;
-  const escape = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  return words.replaceAll('\t', ' ').replace(control, escape);
+  const shown = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return words.replaceAll('\t', ' ').replace(control, shown);
 }

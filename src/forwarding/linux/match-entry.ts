@@ -36,11 +36,11 @@ function matchTuple(run: Run, program: Program, at: number, flags: number): numb
   const { extras } = program;
   const field = CT_FIELDS[extras[at]!]!;
   if (field === 'reply-destination-port' && (flags & EntryFlag.replyPortUnknown) !== 0) return Answer.unknown;
-  const value = (valueOf(run, field) & extras[at + 3]!) >>> 0;
+  const value = (fieldOf(run, field) & extras[at + 3]!) >>> 0;
   return value >= extras[at + 1]! && value <= extras[at + 2]! ? Answer.yes : Answer.no;
 }
 
-function valueOf(run: Run, field: (typeof CT_FIELDS)[number]): number {
+function fieldOf(run: Run, field: (typeof CT_FIELDS)[number]): number {
   const { words } = run.table;
   const { base } = run;
   switch (field) {
