@@ -119,6 +119,13 @@ export type Match =
       readonly limit: 'none' | 'in' | 'out';
       readonly negated: boolean;
     }
+  | {
+      readonly kind: 'rpfilter';
+      readonly loose: boolean;
+      readonly validMark: boolean;
+      readonly acceptLocal: boolean;
+      readonly negated: boolean;
+    }
   /** A word of the entry's tuples, within a range: ports, protocol, or addresses under a mask. */
   | {
       readonly kind: 'ct-tuple';

@@ -204,6 +204,15 @@ export const HEADER_MATCHES: Text = fc.oneof(
   words(fc.constant('-m ecn'), maybeNot, one('--ecn-ip-ect 3', '--ecn-ip-ect 0')),
 );
 
+/** The reverse path filter of iptables, which only some chains take. */
+export const RPFILTER_MATCHES: Text = words(
+  fc.constant('-m rpfilter'),
+  one('', '--loose'),
+  one('', '', '--validmark'),
+  one('', '', '--accept-local'),
+  one('', '--invert'),
+);
+
 /** Matches on the connection entry beyond its state. */
 export const ENTRY_MATCHES: Text = fc.oneof(
   words(fc.constant('-m conntrack'), maybeNot, one('--ctproto tcp', '--ctproto udp', '--ctproto 1', '--ctproto 50')),

@@ -1,7 +1,7 @@
 /** Random routers with traffic, by named profiles. */
 import fc from 'fast-check';
 import { interfaceMac } from './frame.ts';
-import { ENTRY_MATCHES, HEADER_MATCHES, rules, type RuleStyle } from './generate-rules.ts';
+import { ENTRY_MATCHES, HEADER_MATCHES, RPFILTER_MATCHES, rules, type RuleStyle } from './generate-rules.ts';
 import type { Scenario, ScenarioInterface, ScenarioRule } from './scenario.ts';
 import { traffic, type TrafficStyle } from './traffic.ts';
 
@@ -159,7 +159,7 @@ const gateway = words(
 );
 const device = words(
   fc.constant('dev'),
-  one('eth0', 'eth1', 'eth2', 'eth3', 'lo'),
+  one('eth0', 'eth1', 'eth2', 'eth3', 'eth0', 'eth1', 'eth2', 'eth3', 'lo'),
   optional(2, one('scope host', 'scope global', 'scope link')),
 );
 const DESTINATIONS = ['default', 'default', ...PREFIXES, '10.0.0.255', '10.0.0.254', '203.0.113.5'];
@@ -209,7 +209,12 @@ function commands(ruleCount: number, routeCount: number, plain: boolean): fc.Arb
   const policy = fc.array(plain ? simpleRule : ruleCommand, { maxLength: ruleCount, size: 'max' });
   const routes = fc.array(routeCommand, { maxLength: routeCount, size: 'max' });
   const others = fc.array(otherCommand, { maxLength: plain ? 0 : 1 });
-  return fc.tuple(basics, routes, policy, others).map((lists) => lists.flat());
+  // Whether a rule was ever changed shows in no dump and makes a difference; most routers that anybody verifies have one.
+  const changed = fc.oneof(
+    { weight: 9, arbitrary: fc.constant(['rule add pref 7 to 7.7.7.7 lookup main']) },
+    { weight: 1, arbitrary: fc.constant<string[]>([]) },
+  );
+  return fc.tuple(basics, routes, policy, others, changed).map((lists) => lists.flat());
 }
 
 interface Profile {
@@ -222,6 +227,8 @@ interface Profile {
   readonly sysctls: Readonly<Record<string, readonly string[]>>;
   readonly dropPolicies?: boolean;
   readonly sets?: readonly string[];
+  /** Routes with several next hops, and a seed for choosing between them. */
+  readonly multipath?: boolean;
 }
 
 const BOTH = ['nft', 'legacy'] as const;
@@ -327,6 +334,32 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     },
     traffic: { ...CALM, deviations: 3, translated: true },
   },
+  'rpfilter-match': {
+    ...plainly,
+    ruleCommands: 5,
+    routeCommands: 5,
+    plainRouting: false,
+    plainInterfaces: false,
+    rules: {
+      tables: ['mangle', 'raw'],
+      conntrack: false,
+      variants: ['nft'],
+      most: 5,
+      preroutingMatches: RPFILTER_MATCHES,
+    },
+    traffic: { ...CALM, strays: 4, elsewhere: 4 },
+    sysctls: FEW_KEYS,
+  },
+  multipath: {
+    ...plainly,
+    ruleCommands: 2,
+    routeCommands: 3,
+    plainRouting: false,
+    multipath: true,
+    rules: { tables: ['mangle', 'nat'], conntrack: true, variants: ['nft'], most: 3 },
+    traffic: { ...CALM, elsewhere: 3 },
+    sysctls: FEW_KEYS,
+  },
   everything: {
     ruleCommands: 6,
     routeCommands: 6,
@@ -344,6 +377,22 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   },
 };
 
+const HOPS = [
+  'nexthop via 192.168.0.1 dev eth0',
+  'nexthop via 172.16.0.1 dev eth1',
+  'nexthop via 172.16.0.2 dev eth1',
+  'nexthop via 10.0.0.1 dev eth2',
+  'nexthop dev eth3',
+];
+const multipathRoute: Text = words(
+  one('route add', 'route replace'),
+  one('default', '203.0.113.0/24', '10.9.0.0/16', '8.0.0.0/8', '0.0.0.0/1'),
+  optional(3, words(fc.constant('table'), one('100', '101'))),
+  fc
+    .array(words(one(...HOPS), optional(3, one('weight 2', 'weight 7', 'weight 100'))), { minLength: 2, maxLength: 4 })
+    .map((hops) => hops.join(' ')),
+);
+
 /** Scenarios of a profile. */
 export function scenarios(name: string): fc.Arbitrary<Scenario> {
   const profile = PROFILES[name]!;
@@ -358,13 +407,25 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
       dropPolicies: fc.subarray(policies, { maxLength: profile.dropPolicies === true ? 1 : 0 }),
       rules: rules(profile.rules),
       commands: commands(profile.ruleCommands, profile.routeCommands, profile.plainRouting),
+      multipath: fc.record({
+        routes: fc.array(multipathRoute, { minLength: 1, maxLength: 4 }),
+        seed: fc.constantFrom('1', '7', '12345', '2882400001'),
+        policy: fc.constantFrom('0', '1'),
+      }),
       frames: traffic(profile.traffic),
     })
-    .map((made) => ({
+    .map(({ multipath, ...made }) => ({
       profile: name,
       sets: profile.sets ?? [],
       ...made,
-      sysctls: made.sysctls,
+      commands: profile.multipath === true ? [...multipath.routes, ...made.commands] : made.commands,
+      sysctls: {
+        ...made.sysctls,
+        ...(profile.multipath === true && {
+          'net/ipv4/fib_multipath_hash_seed': multipath.seed,
+          'net/ipv4/fib_multipath_hash_policy': multipath.policy,
+        }),
+      },
       rules: made.rules.filter(isTakenByIptables),
     }));
 }

@@ -232,6 +232,26 @@ export const HEADER_MATCHES: readonly (readonly [string, MatchExtension])[] = [
     },
   ],
   [
+    'rpfilter',
+    {
+      options: { loose: 0, validmark: 0, 'accept-local': 0, invert: 0 },
+      build: (uses) => {
+        for (const use of uses) refuseNegation(use);
+        const has = (name: string): boolean => uses.some((use) => use.name === name);
+        const negated = has('invert');
+        return [
+          {
+            kind: 'rpfilter',
+            loose: has('loose'),
+            validMark: has('validmark'),
+            acceptLocal: has('accept-local'),
+            negated,
+          },
+        ];
+      },
+    },
+  ],
+  [
     'addrtype',
     {
       options: { 'src-type': 1, 'dst-type': 1, 'limit-iface-in': 0, 'limit-iface-out': 0 },

@@ -1,6 +1,7 @@
 import { formatWords } from '../../net/ip-address.ts';
 import { describeRoute, type FibTable, HopFlag, hashPrefix, RouteKind, tableLabel } from './fib.ts';
 import { Answer } from './answer.ts';
+import { multipathHash, UNKNOWN_HASH } from './multipath.ts';
 import { matchMark } from './match.ts';
 import { type CompiledPolicyRule, RuleAction } from './rpdb.ts';
 import type { Run } from './run.ts';
@@ -269,9 +270,29 @@ export function selectHop(run: Run, route: number): number {
     count++;
   }
   if (count <= 1) return first;
+  const hash = multipathHash(run);
+  if (hash !== UNKNOWN_HASH) return hopOfHash(run, route, hash);
   let pick = run.choose(count, routes.multipathReason[route]!);
   for (let hop = start; hop < after; hop++) if (isUsable(run, hop) && pick-- === 0) return hop;
   return first;
+}
+
+/** Each usable hop has its share of the hashes, by its weight. Ref: fib_semantics.c: fib_rebalance(), fib_select_multipath(). */
+function hopOfHash(run: Run, route: number, hash: number): number {
+  const { routes } = run.router.fib;
+  const hops = routes.model[route]!.nextHops;
+  const start = routes.hopStart[route]!;
+  let total = 0;
+  for (let index = 0; index < hops.length; index++) if (isUsable(run, start + index)) total += hops[index]!.weight;
+  let sum = 0;
+  let last = start;
+  for (let index = 0; index < hops.length; index++) {
+    if (!isUsable(run, start + index)) continue;
+    last = start + index;
+    sum += hops[index]!.weight;
+    if (hash <= Math.floor((sum * 2 ** 31 + Math.floor(total / 2)) / total) - 1) break;
+  }
+  return last;
 }
 
 /** The address that a next hop's frames are sent to, in words. */

@@ -6,6 +6,7 @@ import { Answer } from './answer.ts';
 import { MatchKind, type Program, RulesVariant } from './program.ts';
 import { addressType, UNKNOWN_TYPE } from './address-type.ts';
 import { matchEntry } from './match-entry.ts';
+import { matchRpfilter } from './match-reverse-path.ts';
 import { EntryUse, type Run } from './run.ts';
 
 /** Where a chain runs: which interfaces its packets have. */
@@ -122,6 +123,12 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
       const type = addressType(run, extras[a] === 0 ? run.currentSource : run.currentDestination, device);
       if (type === UNKNOWN_TYPE) return Answer.unknown;
       holds = (extras[a + 1]! & (1 << type)) !== 0;
+      break;
+    }
+    case MatchKind.rpfilter: {
+      const answer = matchRpfilter(run, a, place.ingress);
+      if (answer === Answer.unknown) return answer;
+      holds = answer === Answer.yes;
       break;
     }
     case MatchKind.ctTuple:

@@ -44,6 +44,7 @@ export const MatchKind = {
   ctTuple: 23,
   ctDirection: 24,
   ctStatus: 25,
+  rpfilter: 26,
 } as const;
 
 /** Kinds of a compiled target. */
@@ -417,6 +418,12 @@ class ProgramBuilder {
         this.#extras.push(match.types, match.limit === 'none' ? 0 : match.limit === 'in' ? 1 : 2);
         const reason = this.#registry.unknown('the type of the address tested here is not known', rule.origin);
         push(MatchKind.addressType, match.negated, start, 0, reason);
+        return;
+      }
+      case 'rpfilter': {
+        const flags = (match.loose ? 1 : 0) | (match.validMark ? 2 : 0) | (match.acceptLocal ? 4 : 0);
+        const reason = this.#registry.unknown('the route back that is tested here is not known', rule.origin);
+        push(MatchKind.rpfilter, match.negated, flags, 0, reason);
         return;
       }
       case 'ct-tuple': {

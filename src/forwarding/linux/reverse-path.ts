@@ -98,7 +98,7 @@ function findSource(run: Run, egress: number, toBroadcast: boolean): void {
 }
 
 /** Any next hop counts, dead ones too. Ref: fib_semantics.c: fib_info_nh_uses_dev(). */
-function leadsTo(run: Run, route: number, device: number): boolean {
+export function leadsTo(run: Run, route: number, device: number): boolean {
   const { routes } = run.router.fib;
   for (let hop = routes.hopStart[route]!; hop < routes.hopStart[route + 1]!; hop++) {
     if (routes.hopDevice[hop] === device) return true;

@@ -36,6 +36,10 @@ export interface Settings {
   readonly ignoreInvalidReset: Setting;
   readonly checksum: Setting;
   readonly maxRetransmissions: number;
+  /** 0: the hash of next hops has a random key. */
+  readonly multipathSeed: number;
+  /** −1 where next hops are not chosen by the hash alone. */
+  readonly multipathPolicy: number;
   /** Seconds, by TcpState; then those of {@link Timeout}. */
   readonly timeouts: Float64Array;
 }
@@ -151,6 +155,9 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
     ignoreInvalidReset: withDefault('tcp_ignore_invalid_rst', 0),
     checksum: withDefault('checksum', 1),
     maxRetransmissions: number('net/netfilter/nf_conntrack_tcp_max_retrans') ?? 3,
+    multipathSeed: number('net/ipv4/fib_multipath_hash_seed') ?? 0,
+    multipathPolicy:
+      number('net/ipv4/fib_multipath_use_neigh') === 0 ? (number('net/ipv4/fib_multipath_hash_policy') ?? -1) : -1,
     timeouts,
   };
   return { ...settings, count, hasUnknowns };
