@@ -92,6 +92,8 @@ function ofDiagnosis(run: Verification, item: Diagnosis): Detected {
 /** Whether a diagnosis explains packets that fail in this way. */
 export function explains(item: Diagnosis, failure: Failure): boolean {
   if (item.category !== failure.category) return false;
+  // What a finding says of its own packets holds for their flow only.
+  if (item.code === failure.code) return item.role === failure.role;
   return (
     item.role === failure.role ||
     (item.ingress === failure.key.ingress && item.decidedBy !== '' && item.decidedBy === decider(failure.walk))
