@@ -76,8 +76,16 @@ async function main(): Promise<number> {
       }
       if (comparison.disagreements.length === 0) continue;
       shown++;
-      if (!values['no-shrink'])
-        await report(oracle, scenario!, comparison, values.store, `${name}-${values.seed}-${round}`);
+      const title = `${name}-${values.seed}-${round}`;
+      if (values['no-shrink']) {
+        const first = comparison.disagreements[0]!;
+        const { label } = recorded.frames[first.frame]!;
+        process.stdout.write(
+          `${title}: frame ${first.frame + 1} ${label}: kernel ${first.kernel}, verifier ${first.verifier}\n`,
+        );
+      } else {
+        await report(oracle, scenario!, comparison, values.store, title);
+      }
     }
   } finally {
     await oracle.stop();

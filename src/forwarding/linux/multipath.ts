@@ -57,8 +57,8 @@ function hashOf(
   absorb(0, 0);
   absorb(0, 0);
   absorb(0, ports);
-  absorb(0, a <= b ? a : b);
-  absorb(a <= b ? b : a, 0);
+  absorb(0, Math.min(a, b));
+  absorb(Math.max(a, b), 0);
   const low = finish(HASHED_LENGTH) >>> 0;
   return (low === 0 ? 1 : low) >>> 1;
 }
