@@ -177,6 +177,8 @@ export type Target =
       readonly ports?: PortRange;
       readonly flags: readonly string[];
     }
+  /** To the ingress interface's own address. */
+  | { readonly kind: 'redirect'; readonly ports?: PortRange; readonly flags: readonly string[] }
   | { readonly kind: 'masquerade'; readonly ports?: PortRange; readonly flags: readonly string[] }
   /** Does not touch the path and evaluation goes on: LOG, TCPMSS, NFLOG, CLASSIFY … */
   | { readonly kind: 'pass-through'; readonly name: string }

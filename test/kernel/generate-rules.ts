@@ -373,6 +373,8 @@ const NAT_TARGETS: Readonly<Record<string, readonly string[]>> = {
     '-p tcp -j DNAT --to-destination 10.0.0.20:3390',
     '-p tcp -j DNAT --to-destination :3390',
     '-j DNAT --to-destination 10.0.0.254',
+    '-j REDIRECT',
+    '-p tcp -j REDIRECT --to-ports 3390',
   ],
   POSTROUTING: [
     '-j SNAT --to-source 10.0.0.254',

@@ -157,12 +157,12 @@ function natExtension(kind: 'snat' | 'dnat', option: string): TargetExtension {
   };
 }
 
-function buildMasquerade(uses: readonly OptionUse[], context: RuleContext): Target {
+function buildOwnAddress(kind: 'masquerade' | 'redirect', uses: readonly OptionUse[], context: RuleContext): Target {
   for (const use of uses) refuseNegation(use);
   const ports = uses.find((use) => use.name === 'to-ports');
   if (ports !== undefined) requirePorts(context);
   return {
-    kind: 'masquerade',
+    kind,
     ...(ports === undefined ? {} : { ports: parseTranslationPorts(argumentOf(ports)) }),
     flags: uses.filter((use) => use.name !== 'to-ports').map((use) => use.name),
   };
@@ -205,7 +205,20 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
   ],
   ['SNAT', natExtension('snat', 'to-source')],
   ['DNAT', natExtension('dnat', 'to-destination')],
-  ['MASQUERADE', { options: { 'to-ports': 1, random: 0, 'random-fully': 0 }, build: buildMasquerade }],
+  [
+    'MASQUERADE',
+    {
+      options: { 'to-ports': 1, random: 0, 'random-fully': 0 },
+      build: (uses, context) => buildOwnAddress('masquerade', uses, context),
+    },
+  ],
+  [
+    'REDIRECT',
+    {
+      options: { 'to-ports': 1, random: 0, 'random-fully': 0 },
+      build: (uses, context) => buildOwnAddress('redirect', uses, context),
+    },
+  ],
 ]);
 
 /**
@@ -222,7 +235,7 @@ export const PASS_THROUGH_TARGETS: ReadonlySet<string> = new Set(
 export const UNMODELLED_TARGETS: ReadonlySet<string> = new Set(
   (
     'BALANCE CHAOS CLUSTERIP CT DELUDE DHCPMAC DNETMAP DNPT DSCP ECHO ECN FLOWOFFLOAD FULLCONENAT HL HMARK IMQ IPMARK ' +
-    'IPV4OPTSSTRIP MIRROR NDPI NETMAP NFQUEUE NOTRACK PROTO QUEUE RAWDNAT RAWSNAT REDIRECT ROUTE SAME SET SNPT SYNPROXY SYSRQ ' +
+    'IPV4OPTSSTRIP MIRROR NDPI NETMAP NFQUEUE NOTRACK PROTO QUEUE RAWDNAT RAWSNAT ROUTE SAME SET SNPT SYNPROXY SYSRQ ' +
     'TARPIT TCPOPTSTRIP TOS TPROXY TTL'
   ).split(' '),
 );

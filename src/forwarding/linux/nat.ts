@@ -1,6 +1,7 @@
 import { formatIpv4 } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
+import { HasAddress } from './links.ts';
 import { HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
@@ -19,9 +20,25 @@ export function translateFirst(run: Run, hook: number, rule: number): boolean {
   const kind = program.target[rule]!;
   const translation = program.translations[program.operandA[rule]!]!;
   if (run.use !== EntryUse.fresh) return true;
+  if (kind === TargetKind.redirect) {
+    const { links, reasons } = run.router;
+    if (links.hasAddress[run.ingress] === HasAddress.unknown) {
+      run.unknown = reasons.interfaceAddresses;
+      return false;
+    }
+    const address = links.addresses[run.ingress]![0]!.address;
+    return translateDestination(run, hook, program, rule, { ...translation, address });
+  }
   return kind === TargetKind.dnat
     ? translateDestination(run, hook, program, rule, translation)
     : translateSource(run, hook, program, rule, translation, kind);
+}
+
+/** REDIRECT on an interface without an address drops. Ref: nf_nat_redirect.c: nf_nat_redirect_ipv4(). */
+export function dropsRedirected(run: Run, rule: number): boolean {
+  const { program, links } = run.router;
+  if (program.target[rule] !== TargetKind.redirect || run.use !== EntryUse.fresh) return false;
+  return links.hasAddress[run.ingress] === HasAddress.no;
 }
 
 /** Translates a packet that is not its entry's first, before routing (destination) or behind it (source). */

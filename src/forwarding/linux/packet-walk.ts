@@ -12,6 +12,8 @@ import { EntryUse, type Run } from './run.ts';
 import { TcpState } from './tcp-state.ts';
 import { traverse, Verdict } from './traverse.ts';
 
+const ICMP_REDIRECT = 5;
+
 const place: HookPlace = { ingress: -1, egress: -1 };
 
 /** Takes the packet through the router in one world, by the order of linux-forwarding 1.1. What becomes of it is in the run. */
@@ -51,12 +53,21 @@ function pass(run: Run): void {
   if (meetsNatRules(run)) {
     if (!runTable(run, HookNumber.prerouting, TableNumber.nat)) return;
   } else {
+    if (isRefusedRedirect(run)) {
+      run.disposition = Disposition.droppedByRule;
+      return;
+    }
     translateKnown(run, true);
   }
   const routed = routeInput(run);
   if (routed === Routed.ended) return;
   if (routed === Routed.local) deliver(run);
   else forward(run);
+}
+
+/** Translating an ICMP redirect would make nonsense of it. Ref: nf_nat_proto.c: nf_nat_icmp_reply_translation() */
+function isRefusedRedirect(run: Run): boolean {
+  return run.isError && run.icmpType === ICMP_REDIRECT && (run.sourceTranslated || run.destinationTranslated);
 }
 
 function forward(run: Run): void {

@@ -65,6 +65,7 @@ export const TargetKind = {
   masquerade: 13,
   notrack: 14,
   unmodelled: 15,
+  redirect: 16,
 } as const;
 
 /** Which iptables a rule set is of: they differ about fragments. */
@@ -291,6 +292,7 @@ class ProgramBuilder {
         return [TargetKind.connmarkRestore, target.nfmask, target.ctmask, -1];
       case 'snat':
       case 'dnat':
+      case 'redirect':
       case 'masquerade':
         return [this.#translationKind(target), this.#translations.length - 1, 0, -1];
       case 'unmodelled':
@@ -298,10 +300,10 @@ class ProgramBuilder {
     }
   }
 
-  #translationKind(target: Extract<Target, { kind: 'snat' | 'dnat' | 'masquerade' }>): number {
+  #translationKind(target: Extract<Target, { kind: 'snat' | 'dnat' | 'redirect' | 'masquerade' }>): number {
     this.#tracks = true;
     this.#translates = true;
-    const range = target.kind === 'masquerade' ? undefined : target.addresses;
+    const range = target.kind === 'masquerade' || target.kind === 'redirect' ? undefined : target.addresses;
     this.#translations.push({
       ...(range === undefined ? {} : { address: range.first.words[0] | 0 }),
       severalAddresses: range !== undefined && range.first.words[0] !== range.last.words[0],
@@ -309,6 +311,7 @@ class ProgramBuilder {
       random: target.flags.some((flag) => flag.includes('random')),
     });
     if (target.kind === 'snat') return TargetKind.snat;
+    if (target.kind === 'redirect') return TargetKind.redirect;
     return target.kind === 'dnat' ? TargetKind.dnat : TargetKind.masquerade;
   }
 

@@ -2,7 +2,7 @@ import { formatMark } from '../../net/masked-mark.ts';
 import { DecisionFlag } from '../decision.ts';
 import { Answer } from './answer.ts';
 import { type HookPlace, matches } from './match.ts';
-import { translateFirst } from './nat.ts';
+import { dropsRedirected, translateFirst } from './nat.ts';
 import { baseIndex, HOOKS, MatchKind, type Program, RulesVariant, TargetKind } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
@@ -92,6 +92,11 @@ function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): n
       case TargetKind.snat:
       case TargetKind.dnat:
       case TargetKind.masquerade:
+      case TargetKind.redirect:
+        if (dropsRedirected(run, rule)) {
+          run.cause = program.ruleOrigin[rule]!;
+          return Verdict.drop;
+        }
         return translateFirst(run, hook, rule) ? Verdict.accept : Verdict.unknown;
       case TargetKind.unmodelled:
         run.unknown = program.ruleReason[rule]!;

@@ -39,6 +39,8 @@ export class OracleError extends Error {}
 /** A running oracle. Scenarios are asked one after the other. */
 export class Oracle {
   readonly kernel: string;
+  /** Of the process that holds the namespaces. */
+  readonly pid: number;
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   readonly #reader: Interface;
@@ -49,6 +51,7 @@ export class Oracle {
     this.#reader = reader;
     this.#lines = lines;
     this.kernel = kernel;
+    this.pid = child.pid!;
     this.#errors = '';
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#errors += text;
