@@ -1,8 +1,9 @@
+import type { Where } from '../diagnostic/diagnostic.ts';
 import { Disposition } from '../forwarding/decision.ts';
 import { formatMac } from '../net/mac-address.ts';
 import { beganBefore } from '../observation/connection-log.ts';
 import type { Failure } from '../verification/failures.ts';
-import type { JudgedConnection } from '../verification/judged.ts';
+import type { JudgedWay } from '../verification/judged.ts';
 import { Hop } from '../verification/path-table.ts';
 import type { Verification } from '../verification/verification.ts';
 import { type Detected, detected, type Finding, fromFailures, fromProblems, packetWords } from './finding.ts';
@@ -30,6 +31,7 @@ export const undeterminedVerdict: Finding = {
     ...legs(run),
     ...otherMacs(run),
     ...unseen(run),
+    ...idle(run),
     ...wholeRun(run),
   ],
 };
@@ -89,53 +91,74 @@ function otherMacs(run: Verification): Detected[] {
 
 /**
  * Packets that by the configuration leave by an interface that was captured, and of which no copy is there: the router does something
- * else, or the copies were lost. Where SPS does not answer ARP, RV511 says why.
+ * else, or the copies were lost. A way of which not one packet was seen leaving counts (first packets that go astray are a way of their
+ * own), and a direction of a connection. Where SPS does not answer ARP, RV511 says why.
  */
 function unseen(run: Verification): Detected[] {
-  if (run.mode === 'what-if') return [];
-  const missing = new Map<string, { connections: number[]; packets: number; egress: number; item: JudgedConnection }>();
-  const idle: number[] = [];
+  if (run.mode === 'what-if' || !run.replay.sawEgress || run.replay.unansweredArp > 0) return [];
+  const missing = new Map<number, { connections: Set<number>; packets: number; where: Where }>();
+  const waysNeverSeen = neverSeen(run);
   for (const item of run.connections) {
-    if (item.ways.length === 0 && item.probes.toServer + item.probes.toClient === 0) idle.push(item.connection.id);
     for (const toServer of [true, false]) {
-      const ways = item.ways.filter(
-        (way) =>
-          way.path.toServer === toServer && !way.path.synthetic && way.path.disposition === Disposition.forwarded,
-      );
-      const egress = ways[0]?.path.egress ?? -1;
-      const packets = ways.reduce((sum, way) => sum + way.count.packets, 0);
-      if (packets === 0 || ways.some((way) => way.count.observed.length > 0)) continue;
-      if (!run.replay.sawEgress || !run.replay.vantage.wasCaptured(egress) || run.replay.unansweredArp > 0 || run.lossy)
-        continue;
-      const last = Math.max(...ways.map((way) => way.count.lastTime));
-      if (run.replay.lastTime - last < CAPTURE_END_NANOSECONDS) continue;
-      const entry = missing.get(`${egress}`) ?? { connections: [], packets: 0, egress, item };
-      entry.connections.push(item.connection.id);
-      entry.packets += packets;
-      missing.set(`${egress}`, entry);
+      const ways = item.ways.filter((way) => way.path.toServer === toServer && leavesCaptured(run, way));
+      const direction = !run.lossy && ways.every((way) => way.count.observed.length === 0);
+      for (const way of ways) {
+        const late = run.replay.lastTime - way.count.lastTime < CAPTURE_END_NANOSECONDS;
+        if (late || !(direction || waysNeverSeen.has(way.path.index))) continue;
+        const { egress, ingress } = way.path;
+        const where = run.placeOf({ file: way.count.firstFile, frame: way.count.firstFrame }, ingress);
+        const entry = missing.get(egress) ?? { connections: new Set(), packets: 0, where };
+        entry.connections.add(item.connection.id);
+        entry.packets += way.count.packets;
+        missing.set(egress, entry);
+      }
     }
   }
-  const found = [...missing.values()].map(({ connections, packets, egress, item }) =>
+  return [...missing].map(([egress, { connections, packets, where }]) =>
     detected({
       message: `by the configuration ${packets} packets leave by ${run.interfaceName(egress)}, which was captured, and no copy of them is there`,
       key: `RV901:unseen:${egress}`,
       count: packets,
-      connections: [...new Set(connections)],
-      where: run.placeOf(
-        { file: item.connection.firstFile, frame: item.connection.firstFrame },
-        item.ways[0]?.path.ingress ?? -1,
-      ),
+      connections: [...connections],
+      where,
       undetermines: 'connections',
     }),
   );
-  if (idle.length === 0) return found;
+}
+
+/** Where the capture lost frames, this many of one way without a copy are no accident. */
+const LOST_BY_ACCIDENT = 5;
+
+/** Indexes of ways of which packets came in and none was seen leaving, over all connections. */
+function neverSeen(run: Verification): Set<number> {
+  const packets = new Map<number, number>();
+  const seen = new Set<number>();
+  for (const way of run.connections.flatMap((item) => item.ways)) {
+    if (!leavesCaptured(run, way)) continue;
+    packets.set(way.path.index, (packets.get(way.path.index) ?? 0) + way.count.packets);
+    if (way.count.observed.length > 0) seen.add(way.path.index);
+  }
+  const never = [...packets].filter(([path, count]) => !seen.has(path) && (!run.lossy || count >= LOST_BY_ACCIDENT));
+  return new Set(never.map(([path]) => path));
+}
+
+function leavesCaptured(run: Verification, way: JudgedWay): boolean {
+  const { path } = way;
+  return !path.synthetic && path.disposition === Disposition.forwarded && run.replay.vantage.wasCaptured(path.egress);
+}
+
+/** Connections of which frames were seen leaving, none coming in, and nothing was synthesized. */
+function idle(run: Verification): Detected[] {
+  const connections = run.connections
+    .filter((item) => item.ways.length === 0 && item.probes.toServer + item.probes.toClient === 0)
+    .map((item) => item.connection.id);
+  if (connections.length === 0) return [];
   return [
-    ...found,
     detected({
       message: 'nothing of these connections entered the router in the capture',
       key: 'RV901:idle',
-      count: idle.length,
-      connections: idle,
+      count: connections.length,
+      connections,
       undetermines: 'connections',
     }),
   ];
