@@ -26,6 +26,8 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       packets: { type: 'string', default: '20000' },
       profile: { type: 'string' },
+      /** Ends by itself after so many seconds. */
+      seconds: { type: 'string', default: 'Infinity' },
       stop: { type: 'string', default: '5' },
       record: { type: 'string' },
       store: { type: 'boolean', default: false },
@@ -55,7 +57,11 @@ async function main(): Promise<number> {
   let packets = 0;
   let shown = 0;
   try {
-    for (let round = 0; packets < Number(values.packets) && shown < Number(values.stop); round++) {
+    const isDone = (): boolean =>
+      packets >= Number(values.packets) ||
+      shown >= Number(values.stop) ||
+      performance.now() - started >= Number(values.seconds) * 1000;
+    for (let round = 0; !isDone(); round++) {
       const name = names[round % names.length]!;
       const total = totals.get(name)!;
       const [scenario] = fc.sample(scenarios(name), { seed: Number(values.seed) * 1_000_003 + round, numRuns: 1 });

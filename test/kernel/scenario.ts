@@ -107,7 +107,9 @@ export interface StoredCase {
 
 /** Lines of the dump that decide nothing. */
 const NEEDLESS = [
-  /^net\.ipv4\.conf\.default\./,
+  /^net\.ipv4\.conf\.(?:default|lo)\./,
+  // At their defaults, which the verifier knows.
+  /^net\.netfilter\.nf_conntrack_\w*timeout/,
   /^net\.ipv4\.conf\.\w+\.(?:log_martians|mc_forwarding|accept_source_route)/,
   /^net\.netfilter\.nf_conntrack_(?:frag6|sctp|icmpv6|gre|dccp|events|log|max|expect|acct)/,
   /^ {7}valid_lft/,
