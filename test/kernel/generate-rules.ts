@@ -21,8 +21,11 @@ const MARKS = [
   '0x0/0x1',
   '0x3/0x3',
   '0x4/0x4',
+  // These never match: their values are not within their masks.
   '0x5/0x4',
+  '0x5/0x1',
   '0x3/0x1',
+  '0x3/0x2',
   '0x7/0x3',
   '0x10/0xf0',
   '0x0/0xf0',
@@ -324,7 +327,7 @@ function matchesFor(style: RuleStyle, chain: string): Text {
 
 function jumps(chain: string): Text[] {
   const later = ['u0', 'u1', 'u2'].filter((name) => !chain.startsWith('u') || name > chain);
-  return later.length === 0 ? [] : [words(one('-j', '-g'), one(...later))];
+  return later.length === 0 ? [] : [words(one('-j', '-g', '-g'), one(...later))];
 }
 
 function targetFor(style: RuleStyle, table: string, chain: string): Text {

@@ -131,7 +131,10 @@ const action: Text = fc.oneof(
 const ruleCommand: Text = words(
   one('rule add', 'rule add', 'rule add', 'rule add not'),
   selector,
-  optional(8, words(fc.constant('pref'), one('5', '10', '10', '20', '30', '40', '0', '32767', '40000'))),
+  optional(
+    8,
+    words(fc.constant('pref'), one('5', '10', '10', '10', '10', '20', '20', '30', '40', '0', '32767', '40000')),
+  ),
   action,
 );
 const simpleRule: Text = words(

@@ -121,12 +121,43 @@ const packHex = (hex: string): string => hex.replaceAll(/(?:78){8,}/g, (run) => 
 const unpackHex = (hex: string): string =>
   hex.replaceAll(/\[78\*(\d+)\]/g, (_, count: string) => '78'.repeat(Number(count)));
 
+/** Settings of the oracle's routers that nobody changed: not stored, and put back. */
+const USUAL: ReadonlyMap<string, string> = new Map(
+  ['all', 'eth0', 'eth1', 'eth2', 'eth3'].flatMap((name) =>
+    Object.entries({
+      rp_filter: '0',
+      src_valid_mark: '0',
+      accept_local: '0',
+      route_localnet: '0',
+      bc_forwarding: '0',
+      ignore_routes_with_linkdown: '0',
+      send_redirects: '1',
+      shared_media: '1',
+      forwarding: '1',
+    }).map(([key, value]) => [`net.ipv4.conf.${name}.${key}`, value] as const),
+  ),
+);
+
+function isUsual(line: string): boolean {
+  const [key = '', value] = line.split(' = ');
+  return USUAL.has(key) && USUAL.get(key) === value;
+}
+
+/** The dump's last section is that of the settings. */
+function withUsual(lines: readonly string[]): string {
+  const given = new Set(lines.map((line) => line.split(' = ')[0]));
+  const usual = [...USUAL].filter(([key]) => !given.has(key)).map(([key, value]) => `${key} = ${value}`);
+  return [...lines.filter((line) => line !== ''), ...usual, ''].join('\n');
+}
+
 export function storedOf(recorded: RecordedScenario, frames = Number.POSITIVE_INFINITY): StoredCase {
   const start = BigInt(recorded.answers[0]?.time ?? '0');
   return {
     profile: recorded.profile,
     kernel: recorded.kernel,
-    dump: recorded.dump.split('\n').filter((line) => !NEEDLESS.some((needless) => needless.test(line))),
+    dump: recorded.dump
+      .split('\n')
+      .filter((line) => !isUsual(line) && !NEEDLESS.some((needless) => needless.test(line))),
     start: String(start),
     frames: recorded.frames.slice(0, frames).map((frame, index) => {
       const { time, mark, fate } = recorded.answers[index]!;
@@ -139,7 +170,7 @@ export function recordedOf(stored: StoredCase): RecordedScenario {
   return {
     profile: stored.profile,
     kernel: stored.kernel,
-    dump: stored.dump.join('\n'),
+    dump: withUsual(stored.dump),
     interfaces: [0, 1, 2, 3].map((index) => ({ name: `eth${index}` })),
     frames: stored.frames.map(([ingress, hex, label]) => ({ in: ingress, hex: unpackHex(hex), label })),
     answers: stored.frames.map(([, , , nanoseconds, mark, fate]) => ({
