@@ -212,7 +212,9 @@ function relate(run: Run): void {
   const { words } = run.table;
   const flags = words[run.base + Entry.flags]!;
   const expected = words[run.base + (run.direction === 0 ? Entry.destination : Entry.replyDestination)]!;
-  if (expected !== run.destination) {
+  // The router's own answer may have ended the connection that the error is about.
+  const isGone = (flags & EntryFlag.blurred) !== 0 && run.choose(2, run.router.reasons.localAnswers) === 1;
+  if (isGone || expected !== run.destination) {
     run.chosen = -1;
     run.view = ConntrackView.invalid;
     return;

@@ -1,75 +1,13 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
-import type {
-  Chain,
-  CtTupleField,
-  Hook,
-  Match,
-  Rule,
-  Ruleset,
-  Table,
-  TableName,
-  Target,
-} from '../../model/netfilter.ts';
+import type { Chain, Hook, Match, Rule, Ruleset, Table, TableName, Target } from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { PortRange } from '../../net/port-range.ts';
 import { LinkDestination } from '../../wire/packet-batch.ts';
 import type { Links } from './links.ts';
+import { CT_FIELDS, MatchKind, RulesVariant, TargetKind } from './program-kinds.ts';
 import type { Registry } from './reasons.ts';
 
-/** Kinds of a compiled match. */
-export const MatchKind = {
-  inInterface: 0,
-  outInterface: 1,
-  source: 2,
-  destination: 3,
-  protocol: 4,
-  fragment: 5,
-  transportHeader: 6,
-  sourcePort: 7,
-  destinationPort: 8,
-  tcpFlags: 9,
-  multiport: 10,
-  mark: 11,
-  connmark: 12,
-  ctstate: 13,
-  macSource: 14,
-  unmodelled: 15,
-  ttl: 16,
-  length: 17,
-  tos: 18,
-  icmpType: 19,
-  packetType: 20,
-  addressRange: 21,
-  addressType: 22,
-  ctTuple: 23,
-  ctDirection: 24,
-  ctStatus: 25,
-  rpfilter: 26,
-} as const;
-
-/** Kinds of a compiled target. */
-export const TargetKind = {
-  passThrough: 0,
-  accept: 1,
-  drop: 2,
-  reject: 3,
-  return: 4,
-  jump: 5,
-  goto: 6,
-  mark: 7,
-  connmarkSet: 8,
-  connmarkSave: 9,
-  connmarkRestore: 10,
-  snat: 11,
-  dnat: 12,
-  masquerade: 13,
-  notrack: 14,
-  unmodelled: 15,
-  redirect: 16,
-} as const;
-
-/** Which iptables a rule set is of: they differ about fragments. */
-export const RulesVariant = { legacy: 0, nft: 1, unspecified: 2 } as const;
+export { CT_FIELDS, MatchKind, RulesVariant, TargetKind };
 
 /** What an SNAT, DNAT or MASQUERADE target was given. */
 export interface Translation {
@@ -141,19 +79,6 @@ export interface Program {
   /** A CONNMARK in OUTPUT or POSTROUTING: the router's own ICMP errors may change the mark of the connection they are about. */
   readonly ownErrorsMark: boolean;
 }
-
-/** Fields of a ct-tuple match by number. */
-export const CT_FIELDS: readonly CtTupleField[] = [
-  'protocol',
-  'original-source',
-  'original-destination',
-  'reply-source',
-  'reply-destination',
-  'original-source-port',
-  'original-destination-port',
-  'reply-source-port',
-  'reply-destination-port',
-];
 
 const PACKET_TYPES = { unicast: 'host', broadcast: 'broadcast', multicast: 'multicast' } as const;
 
