@@ -25,6 +25,8 @@ export const Entry = {
   lastFlags: 19,
   retransmissions: 20,
   tcp: 21,
+  /** Of a masqueraded connection: the number of its egress interface, plus one. */
+  masquerade: 33,
 } as const;
 
 /** Words of a TCP direction: highest end sent, highest end allowed, largest window, highest acknowledgement, scale, flags. */

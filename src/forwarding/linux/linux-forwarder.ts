@@ -306,7 +306,7 @@ class LinuxForwarder implements Forwarder {
       // What of its state is not looked at any more is cleared, so that ways in which it may stand become the same one.
       words[run.base + Entry.flags]! |= EntryFlag.blurred;
       words[run.base + Entry.flags]! &= ~(EntryFlag.seenReply | EntryFlag.assured);
-      words.fill(0, run.base + Entry.tcpState, run.base + ENTRY_LENGTH);
+      words.fill(0, run.base + Entry.tcpState, run.base + Entry.masquerade);
       table.streamSince[run.work] = 0;
       table.expires[run.work] = run.now + longestTimeout(run);
     }

@@ -34,6 +34,13 @@ export function translateFirst(run: Run, hook: number, rule: number): boolean {
     : translateSource(run, hook, program, rule, translation, kind);
 }
 
+/** A masqueraded connection whose packets would leave elsewhere is ended. Ref: nf_nat_core.c: nf_nat_oif_changed(). */
+export function endsMasquerade(run: Run): boolean {
+  if (run.use !== EntryUse.existing || run.isError || run.direction !== 0) return false;
+  const former = run.table.words[run.base + Entry.masquerade]!;
+  return former !== 0 && former !== run.egress + 1;
+}
+
 /** REDIRECT on an interface without an address drops. Ref: nf_nat_redirect.c: nf_nat_redirect_ipv4(). */
 export function dropsRedirected(run: Run, rule: number): boolean {
   const { program, links } = run.router;
@@ -161,6 +168,7 @@ function translateSource(
     run.unknown = address === undefined ? run.router.reasons.interfaceAddresses : run.router.reasons.translation;
     return false;
   }
+  if (kind === TargetKind.masquerade) words[run.base + Entry.masquerade] = run.egress + 1;
   let port = run.currentSourcePort;
   let portUnknown = translation.random;
   run.sourcePortFixed = hasPorts && ports !== undefined && ports.first === ports.last;

@@ -4,7 +4,7 @@ import { DecisionFlag, Disposition } from '../decision.ts';
 import { Entry, EntryFlag } from './connection-table.ts';
 import { storeMarks, track } from './conntrack.ts';
 import type { HookPlace } from './match.ts';
-import { meetsNatRules, SettledReply, settleReplyPort, translateKnown } from './nat.ts';
+import { endsMasquerade, meetsNatRules, SettledReply, settleReplyPort, translateKnown } from './nat.ts';
 import { HookNumber, TableNumber } from './program.ts';
 import { recordConntrack, recordEnd } from './recording.ts';
 import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
@@ -83,6 +83,12 @@ function forward(run: Run): void {
   if (meetsNatRules(run)) {
     if (!runTable(run, HookNumber.postrouting, TableNumber.nat)) return;
     if (!settleReply(run)) return;
+  } else if (endsMasquerade(run)) {
+    run.use = EntryUse.dying;
+    run.oldGone = true;
+    run.disposition = Disposition.droppedByRule;
+    run.egress = -1;
+    return;
   } else {
     translateKnown(run, false);
   }
