@@ -160,7 +160,9 @@ function findNode(run: Run): number {
     return table.find(run.quotedProtocol, run.quotedDestination, run.quotedSource, ports);
   }
   const node = table.find(protocol, run.source, run.destination, portsOf(run));
-  if (node === -1 && table.unknownReplies.size > 0) {
+  // An entry that the router may have ended leaves its tuple to another one.
+  const isFree = node < 0 || (table.words[(node >> 1) * ENTRY_LENGTH]! & EntryFlag.blurred) !== 0;
+  if (isFree && table.unknownReplies.size > 0) {
     const key = unknownReplyKey(protocol, run.source, run.destination, run.sourcePort);
     if (table.unknownReplies.has(key)) return CONFLICT;
   }
