@@ -32,6 +32,7 @@ export const undeterminedVerdict: Finding = {
     ...otherMacs(run),
     ...unseen(run),
     ...idle(run),
+    ...noneArrived(run),
     ...wholeRun(run),
   ],
 };
@@ -147,6 +148,30 @@ function leavesCaptured(run: Verification, way: JudgedWay): boolean {
   return !path.synthetic && path.disposition === Disposition.forwarded && run.replay.vantage.wasCaptured(path.egress);
 }
 
+/** Directions of which every packet ended by its own TTL or size: that says nothing of the redirect, for or against. */
+function noneArrived(run: Verification): Detected[] {
+  const connections = run.connections
+    .filter((item) =>
+      [true, false].some((toServer) => {
+        const ways = item.ways.filter((way) => way.path.toServer === toServer && !way.path.synthetic);
+        return ways.length > 0 && ways.every((way) => ENDS_BY_ITSELF.has(way.path.disposition));
+      }),
+    )
+    .map((item) => item.connection.id);
+  if (connections.length === 0) return [];
+  return [
+    detected({
+      message: 'every packet of a direction ended at the router by its own TTL or size',
+      key: 'RV901:none-arrived',
+      count: connections.length,
+      connections,
+      undetermines: 'connections',
+    }),
+  ];
+}
+
+const ENDS_BY_ITSELF: ReadonlySet<number> = new Set([Disposition.ttlExpired, Disposition.tooBig]);
+
 /** Connections of which frames were seen leaving, none coming in, and nothing was synthesized. */
 function idle(run: Verification): Detected[] {
   const connections = run.connections
@@ -206,6 +231,18 @@ function wholeRun(run: Verification): Detected[] {
         key: 'RV901:fragments',
         count: fragments.count,
         where: run.placeOf(fragments.first, -1),
+        undetermines: 'run',
+      }),
+    );
+  }
+  const { cut } = run.replay;
+  if (cut.first !== undefined) {
+    found.push(
+      detected({
+        message: `${cut.count} frames between monitored hosts were cut before their ports: whether they are monitored, and their way, is not determined`,
+        key: 'RV901:cut',
+        count: cut.count,
+        where: run.placeOf(cut.first, -1),
         undetermines: 'run',
       }),
     );

@@ -53,6 +53,8 @@ export interface Replay {
   readonly foreign: FrameTally;
   /** Whether frames that leave the router are in the capture at all. */
   readonly sawEgress: boolean;
+  /** Frames between monitored hosts that the snap length cut before their ports. */
+  readonly cut: FrameTally;
   /** Later fragments between monitored hosts, which have no ports. */
   readonly fragments: FrameTally;
   /** IPv6 frames of monitored ports. */
@@ -96,6 +98,7 @@ class ReplayRun implements Replay {
   readonly ambiguous: FrameTally = { count: 0 };
   readonly foreign: FrameTally = { count: 0 };
   sawEgress = false;
+  readonly cut: FrameTally = { count: 0 };
   readonly fragments: FrameTally = { count: 0 };
   readonly ipv6: FrameTally = { count: 0 };
   readonly usualPorts = new Map<number, FrameTally>();
@@ -287,8 +290,9 @@ class ReplayRun implements Replay {
   #unmonitored(batch: PacketBatch, row: number, position: number): void {
     const protocol = batch.protocol[row]!;
     if ((batch.status[row]! & Status.transport) === 0) {
-      if (batch.fragmentOffset[row] !== 0 && this.#monitored.mayBeMonitored(batch, row))
-        tally(this.fragments, batch, row);
+      const isFragment = batch.fragmentOffset[row] !== 0;
+      if ((isFragment || (batch.status[row]! & Status.cut) !== 0) && this.#monitored.mayBeMonitored(batch, row))
+        tally(isFragment ? this.fragments : this.cut, batch, row);
     } else if (protocol === IpProtocol.tcp && (batch.tcpFlags[row]! & (Flag.syn | Flag.ack)) === Flag.syn) {
       const port = batch.destinationPort[row]!;
       if (USUAL_PORTS.includes(port) && this.#betweenMonitoredNetworks(batch, row, position)) {
