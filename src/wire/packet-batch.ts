@@ -25,12 +25,14 @@ export const Status = {
   fragment: 256,
   moreFragments: 512,
   dontFragment: 1024,
-  /** ICMP error whose quoted packet's addresses (and, where long enough, ports) were decoded. */
+  /** ICMP error whose quoted packet's addresses were decoded. */
   quoted: 2048,
   /** IPv4 options or IPv6 extension headers are there. */
   options: 4096,
   /** A strict or loose source route option. */
   sourceRoute: 8192,
+  /** The quoted packet's whole tuple was decoded: ports or ICMP identifier too, unless its protocol has none. Never of a later fragment. */
+  quotedTuple: 16384,
 } as const;
 
 /** {@link PacketBatch.direction}: what the capture itself says. */

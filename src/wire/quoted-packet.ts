@@ -31,8 +31,9 @@ const DESTINATION_PORT = 2;
 const ICMP_TYPE = 0;
 const ICMP_IDENTIFIER = 4;
 
-/** An ICMP error quotes at least so much of what followed the IP header. Ref: RFC 792 */
-const QUOTED_TRANSPORT_LENGTH = 8;
+/** So much of the quoted transport header is looked at. Ref: nf_conntrack_core.c: nf_ct_get_tuple_ports(); icmp_pkt_to_tuple() */
+const QUOTED_PORTS_LENGTH = 4;
+const QUOTED_ICMP_LENGTH = 8;
 
 /**
  * Decodes the IPv4 packet that an ICMP error quotes, as far as connection tracking needs it: addresses, protocol, ports or the ICMP
@@ -120,11 +121,13 @@ function decodeQuotedTransport(
 ): void {
   const protocol = batch.quotedProtocol[row]!;
   const isIcmp = protocol === (batch.family[row] === 4 ? IpProtocol.icmp : IpProtocol.icmpv6);
-  if (!isIcmp && !hasPorts(protocol)) return;
-  if (end - at < QUOTED_TRANSPORT_LENGTH) {
-    markShort(at, QUOTED_TRANSPORT_LENGTH, packetEnd, batch, row);
+  const needed = isIcmp ? QUOTED_ICMP_LENGTH : hasPorts(protocol) ? QUOTED_PORTS_LENGTH : 0;
+  if (end - at < needed) {
+    markShort(at, needed, packetEnd, batch, row);
     return;
   }
+  batch.status[row]! |= Status.quotedTuple;
+  if (needed === 0) return;
   if (!isIcmp) {
     batch.quotedSourcePort[row] = readUint16(bytes, at + SOURCE_PORT);
     batch.quotedDestinationPort[row] = readUint16(bytes, at + DESTINATION_PORT);

@@ -422,7 +422,7 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   batch.status[row] =
     Status.ip |
     (later || protocol === 'gre' ? 0 : Status.transport) |
-    (parts.quoted === undefined ? 0 : Status.quoted) |
+    (parts.quoted === undefined ? 0 : Status.quoted | Status.quotedTuple) |
     (parts.status ?? 0);
   batch.family[row] = 4;
   batch.protocol[row] = parseIpProtocol(protocol)!;

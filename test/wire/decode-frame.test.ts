@@ -795,7 +795,7 @@ describe('quoted packets of ICMP errors', () => {
     {
       name: 'time exceeded: addresses and ports, whatever the quoted lengths say',
       frame: ethernet(0x0800, ipv4({ protocol: 1 }, icmp(11, 0, 0, quotedTcp))),
-      status: ['ip', 'transport', 'dontFragment', 'quoted'],
+      status: ['ip', 'transport', 'dontFragment', 'quoted', 'quotedTuple'],
       want: {
         icmpType: 11,
         quotedProtocol: 6,
@@ -810,7 +810,7 @@ describe('quoted packets of ICMP errors', () => {
     {
       name: 'a redirect names its gateway',
       frame: ethernet(0x0800, ipv4({ protocol: 1 }, icmp(5, 1, 0xac100001, quotedTcp))),
-      status: ['ip', 'transport', 'dontFragment', 'quoted'],
+      status: ['ip', 'transport', 'dontFragment', 'quoted', 'quotedTuple'],
       want: { icmpType: 5, icmpCode: 1, icmpGateway: 0xac100001 },
     },
     {
@@ -819,7 +819,7 @@ describe('quoted packets of ICMP errors', () => {
         0x0800,
         ipv4({ protocol: 1 }, icmp(3, 1, 0, ipv4({ protocol: 1 }, icmp(8, 0, 0x00070002, HTTP)))),
       ),
-      status: ['ip', 'transport', 'dontFragment', 'quoted'],
+      status: ['ip', 'transport', 'dontFragment', 'quoted', 'quotedTuple'],
       want: { quotedProtocol: 1, quotedIcmpType: 8, quotedSourcePort: 7, quotedDestinationPort: 7 },
     },
     {
@@ -828,7 +828,7 @@ describe('quoted packets of ICMP errors', () => {
         0x0800,
         ipv4({ protocol: 1 }, icmp(3, 3, 0, ipv4({ protocol: 17, options: layOut([4, 0x94040000]) }, udp(HTTP)))),
       ),
-      status: ['ip', 'transport', 'dontFragment', 'quoted'],
+      status: ['ip', 'transport', 'dontFragment', 'quoted', 'quotedTuple'],
       want: { quotedProtocol: 17, quotedDestinationPort: 53 },
     },
     {
@@ -838,10 +838,28 @@ describe('quoted packets of ICMP errors', () => {
       want: { quotedSourcePort: 0, quotedProtocol: 6 },
     },
     {
-      name: 'fewer than eight bytes behind the quoted header',
-      frame: ethernet(0x0800, ipv4({ protocol: 1 }, icmp(11, 0, 0, quotedTcp.subarray(0, 27)))),
+      name: 'fewer than four bytes behind the quoted header',
+      frame: ethernet(0x0800, ipv4({ protocol: 1 }, icmp(11, 0, 0, quotedTcp.subarray(0, 23)))),
       status: ['ip', 'transport', 'malformed', 'dontFragment', 'quoted'],
       want: { quotedSource: [SERVER, 0, 0, 0], quotedSourcePort: 0 },
+    },
+    {
+      name: 'four bytes behind the quoted header: the ports',
+      frame: ethernet(0x0800, ipv4({ protocol: 1 }, icmp(11, 0, 0, quotedTcp.subarray(0, 24)))),
+      status: ['ip', 'transport', 'dontFragment', 'quoted', 'quotedTuple'],
+      want: { quotedSourcePort: 40_000, quotedDestinationPort: 3389 },
+    },
+    {
+      name: 'seven bytes of a quoted echo',
+      frame: ethernet(
+        0x0800,
+        ipv4(
+          { protocol: 1 },
+          icmp(11, 0, 0, ipv4({ protocol: 1 }, icmp(8, 0, 0x00070001, new Uint8Array())).subarray(0, 27)),
+        ),
+      ),
+      status: ['ip', 'transport', 'malformed', 'dontFragment', 'quoted'],
+      want: { quotedProtocol: 1, quotedSourcePort: 0 },
     },
     {
       name: 'fewer than twenty bytes quoted',
@@ -864,7 +882,7 @@ describe('quoted packets of ICMP errors', () => {
           icmp(2, 0, 1280, ipv6({ nextHeader: 60 }, layOut(extension(6, ...PADDING_OPTION), tcp()))),
         ),
       ),
-      status: ['ip', 'transport', 'quoted'],
+      status: ['ip', 'transport', 'quoted', 'quotedTuple'],
       want: {
         icmpType: 2,
         quotedProtocol: 6,
@@ -879,7 +897,7 @@ describe('quoted packets of ICMP errors', () => {
         0x86dd,
         ipv6({ nextHeader: 58 }, icmp(1, 0, 0, ipv6({ nextHeader: 58 }, icmp(128, 0, 0x00090001, HTTP)))),
       ),
-      status: ['ip', 'transport', 'quoted'],
+      status: ['ip', 'transport', 'quoted', 'quotedTuple'],
       want: { quotedProtocol: 58, quotedIcmpType: 128, quotedSourcePort: 9 },
     },
     {

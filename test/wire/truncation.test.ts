@@ -10,7 +10,13 @@ interface Sample {
   readonly frame: Uint8Array;
   readonly linkType?: number;
   /** From how many bytes on each bit is set, of a frame that the snap length cut. */
-  readonly from: { readonly ip?: number; readonly transport?: number; readonly arp?: number; readonly quoted?: number };
+  readonly from: {
+    readonly ip?: number;
+    readonly transport?: number;
+    readonly arp?: number;
+    readonly quoted?: number;
+    readonly quotedTuple?: number;
+  };
   /** From how many bytes on no header is cut any more. */
   readonly whole: number;
 }
@@ -80,8 +86,8 @@ const SAMPLES: readonly Sample[] = [
     name: 'raw, ICMP error that quotes TCP',
     linkType: LinkType.raw,
     frame: ipv4({ protocol: 1 }, icmp(3, 1, 0, ipv4({}, tcp()))),
-    from: { ip: 20, transport: 28, quoted: 48 },
-    whole: 56,
+    from: { ip: 20, transport: 28, quoted: 48, quotedTuple: 52 },
+    whole: 52,
   },
   {
     name: 'ICMPv6 error that quotes UDP behind an extension header',
@@ -90,8 +96,8 @@ const SAMPLES: readonly Sample[] = [
       { nextHeader: 58 },
       icmp(1, 0, 0, ipv6({ nextHeader: 60 }, layOut([1, 17], [1, 0], [2, 0x0104], [4, 0], udp(PAYLOAD)))),
     ),
-    from: { ip: 40, transport: 48, quoted: 88 },
-    whole: 104,
+    from: { ip: 40, transport: 48, quoted: 88, quotedTuple: 100 },
+    whole: 100,
   },
 ];
 
@@ -110,8 +116,10 @@ describe.each(SAMPLES)('$name', ({ frame, linkType = 1, from, whole }) => {
         (capturedLength >= (from.transport ?? Number.POSITIVE_INFINITY) ? Status.transport : 0) |
         (capturedLength >= (from.arp ?? Number.POSITIVE_INFINITY) ? Status.arp : 0) |
         (capturedLength >= (from.quoted ?? Number.POSITIVE_INFINITY) ? Status.quoted : 0) |
+        (capturedLength >= (from.quotedTuple ?? Number.POSITIVE_INFINITY) ? Status.quotedTuple : 0) |
         (capturedLength < whole ? Status.cut : 0);
-      const judged = Status.ip | Status.transport | Status.arp | Status.quoted | Status.cut | Status.malformed;
+      const headers = Status.ip | Status.transport | Status.arp | Status.quoted | Status.quotedTuple;
+      const judged = headers | Status.cut | Status.malformed;
       expect(got & judged, `captured ${capturedLength} bytes`).toBe(want);
     }
   });

@@ -85,10 +85,8 @@ export function track(run: Run): void {
     return;
   }
   if (run.found === CONFLICT || hasOtherTracker(run.protocol) || isHeaderMissing(run)) {
-    trackBlindly(
-      run,
-      run.found === CONFLICT ? run.router.reasons.ambiguousEntry : run.router.reasons.unmodelledProtocol,
-    );
+    const { ambiguousEntry, cut, unmodelledProtocol } = run.router.reasons;
+    trackBlindly(run, run.found === CONFLICT ? ambiguousEntry : isHeaderMissing(run) ? cut : unmodelledProtocol);
     return;
   }
   const candidate = chooseCandidate(run);
@@ -137,7 +135,7 @@ function hasOtherTracker(protocol: number): boolean {
 function isHeaderMissing(run: Run): boolean {
   const { protocol } = run;
   const needed = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === IpProtocol.icmp;
-  return needed && !run.hasTransport;
+  return (needed && !run.hasTransport) || isQuoteCut(run);
 }
 
 /** Packets that get no entry whatever entries there are. Ref: tcp_error(), udp_error(), nf_conntrack_icmpv4_error(). */
@@ -149,13 +147,18 @@ function isRefused(run: Run): boolean {
   }
   if (run.protocol !== IpProtocol.icmp || !run.hasTransport) return false;
   if (run.icmpType > HIGHEST_ICMP_TYPE) return true;
-  return isIcmpError(run) && run.found === -1;
+  return isIcmpError(run) && run.found === -1 && !isQuoteCut(run);
+}
+
+/** The capture does not hold what the error is about. */
+function isQuoteCut(run: Run): boolean {
+  return isIcmpError(run) && (run.status & (Status.quotedTuple | Status.cut | Status.malformed)) === Status.cut;
 }
 
 function findNode(run: Run): number {
   const { table, protocol } = run;
   if (isIcmpError(run)) {
-    if ((run.status & Status.quoted) === 0 || (run.status & Status.malformed) !== 0) return -1;
+    if ((run.status & Status.quotedTuple) === 0) return -1;
     const ports = invertPorts(run.quotedProtocol, run.quotedPorts);
     return table.find(run.quotedProtocol, run.quotedDestination, run.quotedSource, ports);
   }

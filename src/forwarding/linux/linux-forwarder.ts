@@ -129,9 +129,10 @@ class LinuxForwarder implements Forwarder {
     if (batch.family[row] !== 4) return reasons.ipv6;
     if (blockingReason !== -1) return blockingReason;
     if (ingress < 0 || ingress >= links.names.length) return reasons.ingress;
-    // An ICMP error that quotes no packet is INVALID, and nothing else looks at what it quotes.
+    // An ICMP error that quotes too little of a packet is INVALID, and nothing else looks at what it quotes.
     const quotesNothing =
-      batch.protocol[row] === IpProtocol.icmp && (status & (Status.transport | Status.quoted)) === Status.transport;
+      batch.protocol[row] === IpProtocol.icmp &&
+      (status & (Status.transport | Status.quotedTuple)) === Status.transport;
     if ((status & Status.malformed) !== 0 && !(quotesNothing && (status & Status.options) === 0)) {
       return reasons.malformed;
     }
