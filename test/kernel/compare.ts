@@ -12,7 +12,7 @@ import type { KernelAnswer, RecordedScenario } from './scenario.ts';
 /** What the verifier says of a frame, as far as it is compared. */
 export type VerifierAnswer = Pick<
   TracedFrame,
-  'disposition' | 'egress' | 'nextHop' | 'fwmark' | 'fwmarkUnknown' | 'unknown' | 'walk'
+  'disposition' | 'egress' | 'nextHop' | 'fwmark' | 'fwmarkUnknown' | 'connmark' | 'table' | 'unknown' | 'walk'
 >;
 
 /** One frame about which verifier and kernel do not agree. */

@@ -1,160 +1,124 @@
 /** `npm run test:kernel`: random routers and packets, by the kernel and by the verifier. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import fc from 'fast-check';
-import { type Comparison, compare } from './compare.ts';
-import { PROFILES, scenarios } from './generate.ts';
-import { missingForOracle, Oracle, OracleError } from './oracle/oracle.ts';
-import { describeDisagreement, shrink } from './shrink.ts';
-import { type RecordedScenario, type Scenario, storedOf } from './scenario.ts';
+import { PROFILES } from './generate.ts';
+import { missingForOracle } from './oracle/oracle.ts';
+import { Totals } from './totals.ts';
+import type { RoundResult, RunOptions } from './worker.ts';
 
-const CASES = fileURLToPath(new URL('cases', import.meta.url));
+const JOB = fileURLToPath(new URL('job.ts', import.meta.url));
 
-interface Totals {
-  scenarios: number;
-  packets: number;
-  undetermined: number;
-  disagreements: number;
-  refused: number;
-  readonly reasons: Map<string, number>;
+/** When a run ends. */
+interface Limits {
+  readonly packets: number;
+  readonly seconds: number;
+  /** Scenarios that disagree. */
+  readonly disagreeing: number;
+  readonly jobs: number;
+  readonly firstRound: number;
+  readonly rounds: number;
 }
+
+const OPTIONS = {
+  seed: { type: 'string', default: '1' },
+  packets: { type: 'string' },
+  profile: { type: 'string' },
+  /** Ends by itself after so many seconds. */
+  seconds: { type: 'string' },
+  stop: { type: 'string', default: '5' },
+  jobs: { type: 'string' },
+  /** Runs this round alone. */
+  round: { type: 'string' },
+  /** One in so many scenarios goes through the command line tool, too; 0 for none. */
+  'front-door': { type: 'string', default: '50' },
+  /** Tells for each profile why packets are undetermined. */
+  reasons: { type: 'boolean', default: false },
+  record: { type: 'string' },
+  store: { type: 'boolean', default: false },
+  'no-shrink': { type: 'boolean', default: false },
+} as const;
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string', default: '1' },
-      packets: { type: 'string', default: '20000' },
-      profile: { type: 'string' },
-      /** Ends by itself after so many seconds. */
-      seconds: { type: 'string', default: 'Infinity' },
-      stop: { type: 'string', default: '5' },
-      record: { type: 'string' },
-      store: { type: 'boolean', default: false },
-      'no-shrink': { type: 'boolean', default: false },
-      verbose: { type: 'boolean', default: false },
-    },
-  });
+  const { values } = parseArgs({ options: OPTIONS });
   const missing = missingForOracle();
-  if (missing.length > 0) {
-    process.stderr.write(`test:kernel asks the running kernel, and here it lacks: ${missing.join('; ')}\n`);
-    return 2;
-  }
-  const names = values.profile?.split(',') ?? Object.keys(PROFILES);
-  const unknown = names.find((name) => !Object.hasOwn(PROFILES, name));
-  if (unknown !== undefined) {
-    process.stderr.write(`no profile ${unknown}; there are: ${Object.keys(PROFILES).join(' ')}\n`);
-    return 2;
-  }
-  const totals = new Map<string, Totals>(
-    names.map((name) => [
-      name,
-      { scenarios: 0, packets: 0, undetermined: 0, disagreements: 0, refused: 0, reasons: new Map() },
-    ]),
-  );
-  const oracle = await Oracle.start();
+  if (missing.length > 0) return usage(`asks the running kernel, and here it lacks: ${missing.join('; ')}`);
+  const profiles = values.profile?.split(',') ?? Object.keys(PROFILES);
+  const unknown = profiles.find((name) => !Object.hasOwn(PROFILES, name));
+  if (unknown !== undefined) return usage(`no profile ${unknown}; there are: ${Object.keys(PROFILES).join(' ')}`);
+  const numbers = ['seed', 'packets', 'seconds', 'stop', 'jobs', 'round', 'front-door', 'record'] as const;
+  const wrong = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
+  if (wrong !== undefined) return usage(`--${wrong} takes a number`);
+  const options: RunOptions = {
+    seed: Number(values.seed),
+    profiles,
+    shrink: !values['no-shrink'],
+    store: values.store,
+    record: values.record === undefined ? undefined : Number(values.record),
+    frontDoor: Number(values['front-door']),
+  };
+  const limits: Limits = {
+    packets: Number(values.packets ?? (values.seconds === undefined ? 20_000 : Number.POSITIVE_INFINITY)),
+    seconds: Number(values.seconds ?? Number.POSITIVE_INFINITY),
+    disagreeing: Number(values.stop),
+    jobs: values.round === undefined ? Number(values.jobs ?? Math.min(2, availableParallelism())) : 1,
+    firstRound: Number(values.round ?? 0),
+    rounds: values.round === undefined ? Number.POSITIVE_INFINITY : 1,
+  };
+  const totals = new Totals(profiles);
   const started = performance.now();
+  const kernel = await runRounds(options, limits, (result) => {
+    totals.add(result);
+    process.stdout.write(result.text);
+  });
+  process.stdout.write(totals.table());
+  process.stdout.write(totals.reasons(values.reasons));
+  const seconds = (performance.now() - started) / 1000;
+  process.stdout.write(`seed ${values.seed}, kernel ${kernel}, ${seconds.toFixed(1)} s\n`);
+  return totals.sum.disagreements > 0 || totals.sum.packets === 0 ? 1 : 0;
+}
+
+function usage(line: string): number {
+  process.stderr.write(`test:kernel ${line}\n`);
+  return 2;
+}
+
+/** Rounds are handed out one by one, so what a round is does not depend on how many processes run them. */
+async function runRounds(options: RunOptions, limits: Limits, take: (result: RoundResult) => void): Promise<string> {
+  const started = performance.now();
+  let round = limits.firstRound;
   let packets = 0;
-  let shown = 0;
-  try {
-    const isDone = (): boolean =>
-      packets >= Number(values.packets) ||
-      shown >= Number(values.stop) ||
-      performance.now() - started >= Number(values.seconds) * 1000;
-    for (let round = 0; !isDone(); round++) {
-      const name = names[round % names.length]!;
-      const total = totals.get(name)!;
-      const [scenario] = fc.sample(scenarios(name), { seed: Number(values.seed) * 1_000_003 + round, numRuns: 1 });
-      let recorded: RecordedScenario;
-      try {
-        recorded = await oracle.ask(scenario!);
-      } catch (error) {
-        if (!(error instanceof OracleError)) throw error;
-        total.refused++;
-        if (values.verbose) process.stdout.write(`${name}: ${error.message}\n`);
-        continue;
-      }
-      const comparison = await compare(recorded);
-      packets += comparison.packets;
-      count(total, comparison);
-      if (values.record !== undefined && comparison.disagreements.length === 0) {
-        store(`${name}-${total.scenarios}`, recorded, Number(values.record));
-      }
-      if (comparison.disagreements.length === 0) continue;
-      shown++;
-      const title = `${name}-${values.seed}-${round}`;
-      if (values['no-shrink']) {
-        const first = comparison.disagreements[0]!;
-        const { label } = recorded.frames[first.frame]!;
-        process.stdout.write(
-          `${title}: frame ${first.frame + 1} ${label}: kernel ${first.kernel}, verifier ${first.verifier}\n`,
-        );
-      } else {
-        await report(oracle, scenario!, comparison, values.store, title);
-      }
-    }
-  } finally {
-    await oracle.stop();
-  }
-  print(totals, (performance.now() - started) / 1000, `seed ${values.seed}, kernel ${oracle.kernel}`);
-  return [...totals.values()].some((total) => total.disagreements > 0) ? 1 : 0;
+  let disagreeing = 0;
+  let kernel = '';
+  const isDone = (): boolean =>
+    round - limits.firstRound >= limits.rounds ||
+    packets >= limits.packets ||
+    disagreeing >= limits.disagreeing ||
+    performance.now() - started >= limits.seconds * 1000;
+  const job = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const child = fork(JOB, [JSON.stringify(options)]);
+      child.on('message', (message: RoundResult | { readonly kernel: string }) => {
+        if ('kernel' in message) kernel = message.kernel;
+        else {
+          packets += message.packets;
+          if (message.disagreements > 0) disagreeing++;
+          take(message);
+        }
+        if (isDone()) child.disconnect();
+        else child.send(round++);
+      });
+      child.once('error', reject);
+      child.once('exit', (code) => {
+        if (code === 0) resolve();
+        else reject(new Error(`a job ended with ${code}`));
+      });
+    });
+  await Promise.all(Array.from({ length: limits.jobs }, job));
+  return kernel;
 }
 
-function count(total: Totals, comparison: Comparison): void {
-  total.scenarios++;
-  total.packets += comparison.packets;
-  total.undetermined += comparison.undetermined;
-  total.disagreements += comparison.disagreements.length;
-  for (const [reason, number] of comparison.reasons)
-    total.reasons.set(reason, (total.reasons.get(reason) ?? 0) + number);
-}
-
-async function report(
-  oracle: Oracle,
-  scenario: Scenario,
-  first: Comparison,
-  keep: boolean,
-  name: string,
-): Promise<void> {
-  process.stdout.write(`\n== ${name}: ${first.disagreements.length} of ${first.packets} packets disagree; shrunk:\n`);
-  const small = await shrink(oracle, scenario);
-  process.stdout.write(`${await describeDisagreement(small.scenario, small.recorded)}\n`);
-  if (keep) store(name, small.recorded, Number.POSITIVE_INFINITY);
-}
-
-/** Keeps a recorded scenario, with as many frames at most. */
-function store(name: string, recorded: RecordedScenario, frames: number): void {
-  mkdirSync(CASES, { recursive: true });
-  const stored = storedOf(recorded, frames);
-  const lines = stored.frames.map((frame) => `    ${JSON.stringify(frame)}`).join(',\n');
-  const head = JSON.stringify({ ...stored, frames: [] }, undefined, 1).replace(/\[\]\s*\}$/, '');
-  writeFileSync(`${CASES}/${name}.json`, `${head}[\n${lines}\n]}\n`);
-}
-
-function print(totals: ReadonlyMap<string, Totals>, seconds: number, what: string): void {
-  const row = (name: string, total: Totals): string =>
-    [
-      name.padEnd(16),
-      String(total.scenarios).padStart(9),
-      String(total.packets).padStart(8),
-      `${((100 * total.undetermined) / Math.max(total.packets, 1)).toFixed(2)} %`.padStart(12),
-      String(total.disagreements).padStart(13),
-      String(total.refused).padStart(7),
-    ].join(' ');
-  const sum: Totals = { scenarios: 0, packets: 0, undetermined: 0, disagreements: 0, refused: 0, reasons: new Map() };
-  process.stdout.write('\nprofile          scenarios  packets undetermined disagreements refused\n');
-  for (const [name, total] of totals) {
-    process.stdout.write(`${row(name, total)}\n`);
-    sum.scenarios += total.scenarios;
-    sum.packets += total.packets;
-    sum.undetermined += total.undetermined;
-    sum.disagreements += total.disagreements;
-    sum.refused += total.refused;
-    for (const [reason, number] of total.reasons) sum.reasons.set(reason, (sum.reasons.get(reason) ?? 0) + number);
-  }
-  process.stdout.write(`${row('all', sum)}\n${what}, ${seconds.toFixed(1)} s\n`);
-  const reasons = [...sum.reasons].sort((a, b) => b[1] - a[1]).slice(0, 8);
-  for (const [reason, number] of reasons) process.stdout.write(`  undetermined ${number}: ${reason}\n`);
-}
-
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) =>
+  usage(error instanceof Error ? error.message : String(error)),
+);

@@ -1,0 +1,115 @@
+/** Runs rounds of `npm run test:kernel`: each is one random router with its traffic, asked of the kernel and of the verifier. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { type Comparison, compare } from './compare.ts';
+import { frontDoorDifference } from './front-door.ts';
+import { scenarios } from './generate.ts';
+import { type Oracle, OracleError } from './oracle/oracle.ts';
+import { describeDisagreement, shrink } from './shrink.ts';
+import { type RecordedScenario, type Scenario, storedOf } from './scenario.ts';
+
+const CASES = fileURLToPath(new URL('cases', import.meta.url));
+
+/** What all rounds of a run have in common. */
+export interface RunOptions {
+  readonly seed: number;
+  readonly profiles: readonly string[];
+  /** Shrinks disagreements. */
+  readonly shrink: boolean;
+  /** Keeps what disagrees as a case. */
+  readonly store: boolean;
+  /** Keeps scenarios that agree, with so many frames at most. */
+  readonly record: number | undefined;
+  /** One in so many scenarios is asked of the command line tool, too; 0 for none. */
+  readonly frontDoor: number;
+}
+
+/** What a round came to. */
+export interface RoundResult {
+  readonly profile: string;
+  readonly packets: number;
+  readonly undetermined: number;
+  readonly disagreements: number;
+  /** What the kernel did not take. */
+  readonly refused?: string;
+  readonly throughFrontDoor: boolean;
+  readonly milliseconds: number;
+  readonly reasons: readonly (readonly [reason: string, count: number])[];
+  /** What there is to tell about disagreements. */
+  readonly text: string;
+}
+
+/** The profile and the random router of a round. */
+export function scenarioOf(options: Pick<RunOptions, 'seed' | 'profiles'>, round: number): Scenario {
+  const profile = options.profiles[round % options.profiles.length]!;
+  return fc.sample(scenarios(profile), { seed: options.seed * 1_000_003 + round, numRuns: 1 })[0]!;
+}
+
+/** One round. */
+export async function runRound(oracle: Oracle, options: RunOptions, round: number): Promise<RoundResult> {
+  const started = performance.now();
+  const scenario = scenarioOf(options, round);
+  const { profile } = scenario;
+  const nothing = { profile, packets: 0, undetermined: 0, disagreements: 0, throughFrontDoor: false, reasons: [] };
+  let recorded: RecordedScenario;
+  try {
+    recorded = await oracle.ask(scenario);
+  } catch (error) {
+    if (!(error instanceof OracleError)) throw error;
+    return { ...nothing, refused: error.message, milliseconds: performance.now() - started, text: '' };
+  }
+  const comparison = await compare(recorded);
+  const title = `${profile}-${options.seed}-${round}`;
+  let text = '';
+  let disagreements = comparison.disagreements.length;
+  if (disagreements > 0) text = await tell(oracle, options, scenario, recorded, comparison, title);
+  else if (options.record !== undefined) store(title, recorded, options.record);
+  const throughFrontDoor = options.frontDoor > 0 && round % options.frontDoor === 0;
+  if (throughFrontDoor) {
+    const difference = frontDoorDifference(recorded, comparison.answers);
+    if (difference !== undefined) {
+      disagreements++;
+      text += `\n== ${title}: the command line tool does not say what the same code says in this process: ${difference}\n`;
+    }
+  }
+  return {
+    profile,
+    packets: comparison.packets,
+    undetermined: comparison.undetermined,
+    disagreements,
+    throughFrontDoor,
+    milliseconds: performance.now() - started,
+    reasons: [...comparison.reasons],
+    text,
+  };
+}
+
+async function tell(
+  oracle: Oracle,
+  options: RunOptions,
+  scenario: Scenario,
+  recorded: RecordedScenario,
+  comparison: Comparison,
+  title: string,
+): Promise<string> {
+  const { disagreements } = comparison;
+  if (!options.shrink) {
+    const first = disagreements[0]!;
+    const { label } = recorded.frames[first.frame]!;
+    return `${title}: frame ${first.frame + 1} ${label}: kernel ${first.kernel}, verifier ${first.verifier}\n`;
+  }
+  const small = await shrink(oracle, scenario);
+  if (options.store) store(title, small.recorded, Number.POSITIVE_INFINITY);
+  const head = `\n== ${title}: ${disagreements.length} of ${comparison.packets} packets disagree; shrunk:\n`;
+  return `${head}${await describeDisagreement(small.scenario, small.recorded)}\n`;
+}
+
+/** Keeps a recorded scenario, with as many frames at most. */
+function store(name: string, recorded: RecordedScenario, frames: number): void {
+  mkdirSync(CASES, { recursive: true });
+  const stored = storedOf(recorded, frames);
+  const lines = stored.frames.map((frame) => `    ${JSON.stringify(frame)}`).join(',\n');
+  const head = JSON.stringify({ ...stored, frames: [] }, undefined, 1).replace(/\[\]\s*\}$/, '');
+  writeFileSync(`${CASES}/${name}.json`, `${head}[\n${lines}\n]}\n`);
+}
