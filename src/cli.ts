@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addCollect } from './commands/collect.ts';
 import { addExplain } from './commands/explain.ts';
 import { addTrace } from './commands/trace.ts';
 import { addVerify } from './commands/verify.ts';
+import { version } from './commands/version.ts';
 import { InputError } from './text/input-error.ts';
 
 const COULD_NOT_RUN = 2;
@@ -17,11 +17,6 @@ Examples:
   redirect-verify collect linux > collect.sh
 
 Ends with 0 verified, 1 failed, 3 inconclusive, 2 could not run.`;
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
-}
 
 function program(): Command {
   const root = new Command('redirect-verify')

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { CATALOG } from '../catalog.ts';
 import { FORMATS } from '../formats/index.ts';
 import { exitCodeOf, type FailOn } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
@@ -8,6 +9,7 @@ import { withIntent, withOutput, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
 import { parseSiteFile } from './site-file.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
+import { version } from './version.ts';
 import { refuseInput, writeFileWhole, writeOut } from './write-output.ts';
 
 interface VerifyCommandOptions extends IntentOptions {
@@ -95,7 +97,13 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
       options.output === undefined &&
       process.stdout.isTTY === true &&
       (process.env.NO_COLOR ?? '') === '';
-    const text = format.render(report, { color, verbose: options.verbose ?? false, quiet: options.quiet ?? false });
+    const text = format.render(report, {
+      color,
+      verbose: options.verbose ?? false,
+      quiet: options.quiet ?? false,
+      version: version(),
+      kinds: CATALOG,
+    });
     if (options.output === undefined) writeOut(text);
     else writeFileWhole(options.output, text, inputs);
     return exitCodeOf(report, options.failOn);

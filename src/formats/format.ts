@@ -1,4 +1,4 @@
-import type { Report } from '../report/report.ts';
+import type { DirectionReport, FindingKind, Report } from '../report/report.ts';
 
 /** A way to write a report. */
 export interface Format {
@@ -11,4 +11,47 @@ export interface RenderOptions {
   readonly color: boolean;
   readonly verbose: boolean;
   readonly quiet: boolean;
+  /** Of this tool, for formats that name their producer. */
+  readonly version?: string;
+  /** The documentation of findings, for formats that carry it. */
+  readonly kinds?: readonly FindingKind[];
+}
+
+/** The same value with every string made visible: names of captures and configurations steer no terminal and no reader of XML. */
+export function clean<Value>(value: Value): Value {
+  if (typeof value === 'string') return visible(value) as Value;
+  if (Array.isArray(value)) return value.map(clean) as Value;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, clean(item)])) as Value;
+}
+
+/** Control characters, lone surrogates and what XML forbids are shown, not sent; a tab is a space. */
+export function visible(words: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
+  const control = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}/gu;
+  const shown = (character: string): string => {
+    const code = character.charCodeAt(0);
+    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  };
+  return words.replaceAll('\t', ' ').replace(control, shown);
+}
+
+/** How SPS appears toward servers, in words. */
+export const SNAT_WORDS = {
+  own: 'its own address',
+  client: "the client's address",
+  fixed: 'a fixed address',
+  unknown: 'not known',
+} as const;
+
+/** `12 via SPS`, `1 bypassed, 11 via SPS`, `8 probes`. */
+export function directionWords(direction: DirectionReport): string {
+  const parts: string[] = [];
+  if (direction.bypassed > 0) parts.push(`${direction.bypassed} bypassed`);
+  if (direction.dropped > 0) parts.push(`${direction.dropped} dropped`);
+  if (direction.looped > 0) parts.push(`${direction.looped} looped`);
+  if (direction.undetermined > 0) parts.push(`${direction.undetermined} undetermined`);
+  if (direction.viaSps > 0) parts.push(`${direction.viaSps} via SPS`);
+  if (direction.probes > 0) parts.push(`${direction.probes} synthesized`);
+  return parts.length > 0 ? parts.join(', ') : 'none';
 }

@@ -1,7 +1,7 @@
 import pc from 'picocolors';
 import type { Where } from '../diagnostic/diagnostic.ts';
-import type { ConnectionReport, DirectionReport, FindingReport, Report } from '../report/report.ts';
-import type { Format, RenderOptions } from './format.ts';
+import type { ConnectionReport, FindingReport, Report } from '../report/report.ts';
+import { clean, directionWords, type Format, type RenderOptions, SNAT_WORDS } from './format.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -72,13 +72,6 @@ function groundLines(report: Report, colors: Colors): string[] {
   say('packets', `${summary.monitoredPackets} of monitored connections, in ${summary.packets} frames`);
   return lines;
 }
-
-const SNAT_WORDS = {
-  own: 'its own address',
-  client: "the client's address",
-  fixed: 'a fixed address',
-  unknown: 'not known',
-} as const;
 
 function findingLines(finding: FindingReport, report: Report, options: RenderOptions, colors: Colors): string[] {
   const paint = { error: colors.red, warning: colors.yellow, note: colors.cyan }[finding.severity];
@@ -153,30 +146,3 @@ function connectionLines(report: Report, options: RenderOptions, colors: Colors)
 }
 
 const ORDER: Readonly<Record<ConnectionReport['verdict'], number>> = { failed: 0, inconclusive: 1, verified: 2 };
-
-/** `12 via SPS`, `1 bypassed, 11 via SPS`, `8 probes`. */
-function directionWords(direction: DirectionReport): string {
-  const parts: string[] = [];
-  if (direction.bypassed > 0) parts.push(`${direction.bypassed} bypassed`);
-  if (direction.dropped > 0) parts.push(`${direction.dropped} dropped`);
-  if (direction.looped > 0) parts.push(`${direction.looped} looped`);
-  if (direction.undetermined > 0) parts.push(`${direction.undetermined} undetermined`);
-  if (direction.viaSps > 0) parts.push(`${direction.viaSps} via SPS`);
-  if (direction.probes > 0) parts.push(`${direction.probes} synthesized`);
-  return parts.length > 0 ? parts.join(', ') : 'none';
-}
-
-/** Names from captures and configurations cannot steer a terminal: control characters are shown, not sent. */
-function clean<Value>(value: Value): Value {
-  if (typeof value === 'string') return visible(value) as Value;
-  if (Array.isArray(value)) return value.map(clean) as Value;
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, clean(item)])) as Value;
-}
-
-function visible(words: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
-  const control = /[\u0000-\u001f\u007f-\u009f]/g;
-  const shown = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  return words.replaceAll('\t', ' ').replace(control, shown);
-}

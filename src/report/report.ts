@@ -1,5 +1,7 @@
 import type { Note, Severity, Where } from '../diagnostic/diagnostic.ts';
 
+export type { FindingKind } from '../findings/finding.ts';
+
 /** Verdict of a connection or a run. */
 export type Verdict = 'verified' | 'failed' | 'inconclusive';
 

@@ -1,0 +1,147 @@
+import type { Where } from '../diagnostic/diagnostic.ts';
+import type { ConnectionReport, FindingReport, Report } from '../report/report.ts';
+import { clean, directionWords, type Format, type RenderOptions, SNAT_WORDS } from './format.ts';
+
+const LISTED = 50;
+const ORDER: Readonly<Record<ConnectionReport['verdict'], number>> = { failed: 0, inconclusive: 1, verified: 2 };
+
+/** `--format markdown`: for a change ticket; the verdict, what it rests on, findings with their fixes, connections. */
+export const markdown: Format = { name: 'markdown', render: renderMarkdown };
+
+function renderMarkdown(given: Report, options: RenderOptions): string {
+  const report = clean(given);
+  const title = `# ${report.verdict.toUpperCase()}: ${summaryWords(report)}`;
+  if (options.quiet) return `${title}\n`;
+  const parts = [title, groundTable(report)];
+  const findings = report.findings.filter(
+    (finding) => finding.severity !== 'note' || options.verbose || report.verdict === 'verified',
+  );
+  if (findings.length > 0) parts.push('## Findings', ...findings.map((finding) => findingPart(finding, report)));
+  const hiddenNotes = report.findings.length - findings.length;
+  if (hiddenNotes > 0)
+    parts.push(`${hiddenNotes} ${hiddenNotes === 1 ? 'note is' : 'notes are'} not shown (\`--verbose\`).`);
+  if (report.connections.length > 0) parts.push('## Connections', connectionTable(report, options));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function summaryWords({ summary }: Report): string {
+  const parts = [
+    `${summary.connections} ${summary.connections === 1 ? 'connection' : 'connections'}`,
+    ...(summary.verified > 0 ? [`${summary.verified} verified`] : []),
+    ...(summary.failed > 0 ? [`${summary.failed} failed`] : []),
+    ...(summary.inconclusive > 0 ? [`${summary.inconclusive} inconclusive`] : []),
+  ];
+  return parts.join(', ');
+}
+
+function groundTable(report: Report): string {
+  const { intent, router, captures, summary } = report;
+  const mark = (part: string, value: string): string =>
+    intent.inferred.includes(part) ? `${plain(value)} (inferred)` : plain(value);
+  const span = (first?: string, last?: string): string => (first === undefined ? '' : `, ${first} to ${last}`);
+  const rows: [string, string][] = [
+    ...captures.map((item): [string, string] => [
+      'Capture',
+      `${code(item.path)}, ${item.packets} frames${item.interfaces.length > 0 ? ` on ${plain(item.interfaces.join(', '))}` : ''}${item.truncated ? ', truncated' : ''}${span(item.firstTimestamp, item.lastTimestamp)}`,
+    ]),
+    ...(report.mode === 'what-if'
+      ? [['Mode', 'what-if: the capture predates this configuration'] as [string, string]]
+      : []),
+    ...router.sources.map((item): [string, string] => ['Router', `${code(item.path)}, SHA-256 ${code(item.sha256)}`]),
+    ...(router.hostname === undefined && router.collectedAt === undefined
+      ? []
+      : [['State', plain([router.hostname, router.collectedAt].filter(Boolean).join(', '))] as [string, string]]),
+    [
+      'SPS',
+      `${mark('sps', intent.sps.join(', '))} on ${mark('spsInterfaces', intent.spsInterfaces.join(', '))}, toward servers: ${mark('snat', SNAT_WORDS[intent.snat])}`,
+    ],
+    [
+      'Monitored',
+      `${mark('services', intent.services.join(', '))} from ${intent.clients.length > 0 ? mark('clients', intent.clients.join(', ')) : 'any source'} to ${intent.servers.length > 0 ? mark('servers', intent.servers.join(', ')) : 'any destination'}`,
+    ],
+    ['Packets', `${summary.monitoredPackets} of monitored connections, in ${summary.packets} frames`],
+  ];
+  return ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| ${name} | ${cell(value)} |`)].join('\n');
+}
+
+function findingPart(finding: FindingReport, report: Report): string {
+  const count = finding.count > 1 ? `, ${finding.count} times` : '';
+  const lines = [
+    `### ${finding.id}. ${finding.code} ${finding.slug} (${finding.severity}${count})`,
+    '',
+    plain(finding.message),
+  ];
+  if (finding.where !== undefined) lines.push('', `At ${placeWords(finding.where)}`);
+  if (finding.causes.length > 0) {
+    const causes = finding.causes.map((id) =>
+      `${id}. ${report.findings.find((item) => item.id === id)?.code ?? ''}`.trim(),
+    );
+    lines.push('', `Because of ${causes.join(', ')}`);
+  }
+  if (finding.notes.length > 0) lines.push('');
+  for (const note of finding.notes)
+    lines.push(`- ${plain(note.message)}${note.where === undefined ? '' : `, ${placeWords(note.where)}`}`);
+  if (finding.fix.length > 0) lines.push('', 'Fix:', '', fenced(finding.fix.join('\n')));
+  return lines.join('\n');
+}
+
+function placeWords(where: Where): string {
+  if (where.kind === 'frame')
+    return `${code(where.path)} frame ${where.frame}${where.interface === undefined ? '' : ` on ${plain(where.interface)}`}`;
+  return `${code(`${where.path}:${where.line}`)}: ${code(where.text)}`;
+}
+
+function connectionTable(report: Report, options: RenderOptions): string {
+  const sorted = [...report.connections].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict] || a.id - b.id);
+  const shown = options.verbose ? sorted : sorted.slice(0, LISTED);
+  const rows = shown.map((item) =>
+    [
+      `${item.id}`,
+      item.verdict,
+      item.leg,
+      item.session === undefined ? '' : `${item.session}`,
+      `${item.protocol} ${item.client} > ${item.server}`,
+      directionWords(item.clientToServer),
+      directionWords(item.serverToClient),
+      item.findings.join(' '),
+    ]
+      .map((value) => cell(plain(value)))
+      .join(' | '),
+  );
+  const lines = [
+    '| id | verdict | leg | session | connection | client→server | server→client | findings |',
+    '| ---: | --- | --- | ---: | --- | --- | --- | --- |',
+    ...rows.map((row) => `| ${row} |`),
+  ];
+  const hidden = report.summary.connections - shown.length;
+  if (hidden > 0) lines.push('', `and ${hidden} more (\`--verbose\`, or \`--format json\`)`);
+  return lines.join('\n');
+}
+
+/** Words that are no markup: nothing in a name makes a link, an image, HTML or emphasis. */
+function plain(text: string): string {
+  return text.replace(/[\\`*_[\]<>&#!~@]/g, (character) => ENTITIES[character] ?? `\\${character}`);
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;' };
+
+/** A code span, with as many backticks around it as it takes. */
+function code(text: string): string {
+  const fence = '`'.repeat(longestRun(text) + 1);
+  const pad = text.startsWith('`') || text.endsWith('`') || text === '' ? ' ' : '';
+  return `${fence}${pad}${text}${pad}${fence}`;
+}
+
+function fenced(text: string): string {
+  const fence = '`'.repeat(Math.max(3, longestRun(text) + 1));
+  return `${fence}sh\n${text}\n${fence}`;
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
+}
+
+/** A table's cell: a bar would begin the next one, in code spans, too. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
