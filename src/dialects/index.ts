@@ -6,6 +6,7 @@ import { linuxConntrack } from './linux-conntrack.ts';
 import { linuxIdentity } from './linux-identity.ts';
 import { linuxIpAddr } from './linux-ip-addr.ts';
 import { linuxIpNeigh } from './linux-ip-neigh.ts';
+import { linuxIpNexthop } from './linux-ip-nexthop.ts';
 import { linuxIpRoute } from './linux-ip-route.ts';
 import { linuxIpRule } from './linux-ip-rule.ts';
 import { linuxIpset } from './linux-ipset.ts';
@@ -25,6 +26,7 @@ export const DIALECTS: readonly Dialect[] = [
   linuxIpAddr,
   linuxIpNeigh,
   linuxConntrack,
+  linuxIpNexthop,
   linuxIpRoute,
   linuxSysctl,
   linuxRtTables,

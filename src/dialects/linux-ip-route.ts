@@ -52,11 +52,11 @@ function groupLines(lines: readonly SourceLine[]): SourceLine[][] {
   return groups;
 }
 
-/** Words of a group; remarks of the route cache that stand on a line of their own are no part of a route. */
+/** Words of a group; remarks of the route cache, and what an object holds, stand on lines of their own and are no part of a route. */
 function wordsOf(group: readonly SourceLine[]): Word[] {
   const words: Word[] = [];
   for (const [index, line] of group.entries()) {
-    if (index > 0 && /^\s*cache\b/.test(line.text)) continue;
+    if (index > 0 && /^\s*(?:cache|nh_info)\b/.test(line.text)) continue;
     for (const word of scanWords(line, 'none') ?? []) words.push(word);
   }
   return words;
@@ -90,6 +90,7 @@ function parseRoute(
     ...(read.scope === undefined ? {} : { scope: read.scope }),
     ...(read.protocol === undefined ? {} : { protocol: read.protocol }),
     ...(read.preferredSource === undefined ? {} : { preferredSource: read.preferredSource }),
+    ...(read.nextHopObject === undefined ? {} : { nextHopObject: read.nextHopObject }),
     unmodelled: read.error === undefined ? read.unmodelled : [...read.unmodelled, `not understood: ${read.error}`],
     origin,
   };
@@ -170,7 +171,7 @@ export const linuxIpRoute: Dialect = {
     return (ROUTE.test(text) || ROUTE_WITHOUT_DEVICE.test(text)) && !NEIGHBOUR.test(text);
   },
 
-  extent: () => (line, recognised) => recognised || /^\s+(?:nexthop|cache|via|dev)\b/.test(line.text),
+  extent: () => (line, recognised) => recognised || /^\s+(?:nexthop|cache|via|dev|nh_info)\b/.test(line.text),
 
   parse(section, draft) {
     const { families, table } = extentOf(section);

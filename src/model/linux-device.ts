@@ -2,7 +2,7 @@ import type { Problem } from '../diagnostic/diagnostic.ts';
 import type { Span } from '../text/span.ts';
 import type { Ruleset } from './netfilter.ts';
 import type { Neighbour, NetworkInterface } from './network-interface.ts';
-import type { PolicyRule, Route } from './routing.ts';
+import type { NextHopObject, PolicyRule, Route } from './routing.ts';
 
 export interface Sysctl {
   readonly value: string;
@@ -43,6 +43,8 @@ export interface LinuxDevice {
   /** In evaluation order: priority, then insertion. */
   readonly policyRules: readonly PolicyRule[];
   readonly routes: readonly Route[];
+  /** By id; routes hold copies of what is in them. */
+  readonly nextHopObjects?: ReadonlyMap<number, NextHopObject>;
   /** Table names of rt_tables, the three of every Linux included. */
   readonly tableNames: ReadonlyMap<string, number>;
   /** By slash path without leading slash: `net/ipv4/conf/eth0/rp_filter` (an interface name may hold dots). */

@@ -71,8 +71,21 @@ export interface Route {
   readonly scope?: string;
   readonly protocol?: string;
   readonly preferredSource?: IpAddress;
+  /** Of `nhid`: the object that holds the next hops, which `nextHops` are a copy of. */
+  readonly nextHopObject?: number;
   /** Attributes that are recognised and not modelled, e.g. `encap`, `nhid` without its object. */
   readonly unmodelled: readonly string[];
   /** Absent for routes that were derived from interface addresses because no dump named the table. */
   readonly origin?: Span;
 }
+
+/** An object of `ip nexthop`: one next hop, a group of others, or a black hole. */
+export type NextHopObject =
+  | { readonly kind: 'hop'; readonly id: number; readonly hop: NextHop; readonly unmodelled: readonly string[] }
+  | {
+      readonly kind: 'group';
+      readonly id: number;
+      readonly members: readonly { readonly id: number; readonly weight: number }[];
+      readonly unmodelled: readonly string[];
+    }
+  | { readonly kind: 'blackhole'; readonly id: number };

@@ -75,6 +75,8 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
   let undetermined = 0;
   recorded.answers.forEach((kernel, frame) => {
     const answer = answers[frame];
+    // Whether the carrier came back the verifier cannot know; that the packet is lost meanwhile is what it says.
+    if (answer?.unknown !== undefined && / had no carrier /.test(answer.unknown) && isLost(kernel)) return;
     if (answer?.disposition === 'undetermined') {
       undetermined++;
       const reason = answer.unknown ?? 'no reason given';
@@ -92,6 +94,9 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
   });
   return { packets: recorded.answers.length, undetermined, reasons, disagreements, answers };
 }
+
+/** Without carrier a device's queue discipline drops everything; what waits for the answer to a dropped ARP request ends in silence. */
+const isLost = ({ fate }: KernelAnswer): boolean => /^dropped (?:QDISC_DROP|silently)/.test(fate);
 
 function describe(answer: VerifierAnswer): string {
   return answer.disposition === 'forwarded' ? `forwarded ${answer.egress} ${answer.nextHop}` : answer.disposition;

@@ -232,6 +232,8 @@ interface Profile {
   readonly sets?: readonly string[];
   /** Routes with several next hops, and a seed for choosing between them. */
   readonly multipath?: boolean;
+  /** Interfaces lose their carrier; routes lead over objects of `ip nexthop`. */
+  readonly carrier?: boolean;
 }
 
 const BOTH = ['nft', 'legacy'] as const;
@@ -363,6 +365,17 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     traffic: { ...CALM, elsewhere: 3 },
     sysctls: FEW_KEYS,
   },
+  carrier: {
+    ...plainly,
+    ruleCommands: 2,
+    routeCommands: 4,
+    plainRouting: false,
+    multipath: true,
+    carrier: true,
+    rules: { tables: ['mangle'], conntrack: false, variants: ['nft'], most: 2 },
+    traffic: { ...CALM, elsewhere: 3 },
+    sysctls: { ...FEW_KEYS, ignore_routes_with_linkdown: ['0', '1', '1', '1'] },
+  },
   everything: {
     ruleCommands: 6,
     routeCommands: 6,
@@ -396,6 +409,36 @@ const multipathRoute: Text = words(
     .map((hops) => hops.join(' ')),
 );
 
+const OBJECTS = [
+  'nexthop add id 1 via 172.16.0.1 dev eth1',
+  'nexthop add id 2 via 172.16.0.2 dev eth1',
+  'nexthop add id 3 via 10.0.0.1 dev eth2',
+  'nexthop add id 4 dev eth3',
+  'nexthop add id 5 blackhole',
+];
+const GROUPS = [
+  'nexthop add id 10 group 1,3/2',
+  'nexthop add id 11 group 1/3 type resilient buckets 32',
+  'nexthop add id 12 group 3',
+  'nexthop add id 13 group 5',
+];
+const objectRoute: Text = words(
+  one('route add', 'route replace'),
+  one('default', '203.0.113.0/24', '10.9.0.0/16', '8.0.0.0/8'),
+  optional(4, words(fc.constant('table'), one('100', '101'))),
+  fc.constant('nhid'),
+  one('1', '2', '3', '4', '5', '10', '11', '12', '13'),
+);
+/** Objects and routes over them, then the interfaces without carrier. */
+const carrierCommands: fc.Arbitrary<{ first: string[]; last: string[] }> = fc.record({
+  first: fc
+    .tuple(fc.subarray(GROUPS), fc.array(objectRoute, { maxLength: 3 }))
+    .map(([groups, routes]) => [...OBJECTS, ...groups, ...routes]),
+  last: fc
+    .subarray(['eth0', 'eth1', 'eth2', 'eth3'], { minLength: 1, maxLength: 2 })
+    .map((names) => names.map((name) => `link set ${name} carrier off`)),
+});
+
 /** Scenarios of a profile. */
 export function scenarios(name: string): fc.Arbitrary<Scenario> {
   const profile = PROFILES[name]!;
@@ -413,20 +456,28 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
       multipath: fc.record({
         routes: fc.array(multipathRoute, { minLength: 1, maxLength: 4 }),
         seed: fc.constantFrom('1', '7', '12345', '2882400001'),
-        policy: fc.constantFrom('0', '1'),
+        policy: fc.constantFrom('0', '0', '1', '1', '2', '3'),
+        fields: fc.constantFrom('7', '1', '2', '3', '48', '55', '23'),
       }),
+      carrier: carrierCommands,
       frames: traffic(profile.traffic),
     })
-    .map(({ multipath, ...made }) => ({
+    .map(({ multipath, carrier, ...made }) => ({
       profile: name,
       sets: profile.sets ?? [],
       ...made,
-      commands: profile.multipath === true ? [...multipath.routes, ...made.commands] : made.commands,
+      commands: [
+        ...(profile.carrier === true ? carrier.first : []),
+        ...(profile.multipath === true ? multipath.routes : []),
+        ...made.commands,
+        ...(profile.carrier === true ? carrier.last : []),
+      ],
       sysctls: {
         ...made.sysctls,
         ...(profile.multipath === true && {
           'net/ipv4/fib_multipath_hash_seed': multipath.seed,
           'net/ipv4/fib_multipath_hash_policy': multipath.policy,
+          'net/ipv4/fib_multipath_hash_fields': multipath.fields,
         }),
       },
       rules: made.rules.filter(isTakenByIptables),

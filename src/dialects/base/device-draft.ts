@@ -2,7 +2,7 @@ import { configPlace, type Problem } from '../../diagnostic/diagnostic.ts';
 import type { LinuxDevice, RunWideUnknown, Sysctl } from '../../model/linux-device.ts';
 import type { Ruleset, TableName } from '../../model/netfilter.ts';
 import type { Neighbour, NetworkInterface } from '../../model/network-interface.ts';
-import { type PolicyRule, type Route, RouteTableId } from '../../model/routing.ts';
+import { type NextHopObject, type PolicyRule, type Route, RouteTableId } from '../../model/routing.ts';
 import type { Family } from '../../net/ip-address.ts';
 import { InputError } from '../../text/input-error.ts';
 import { formatPlace, type Span } from '../../text/span.ts';
@@ -32,6 +32,7 @@ export interface Given {
   readonly netfilter: Map<Family, Set<TableName> | 'all'>;
   readonly policyRules: Set<Family>;
   readonly routeTables: Map<Family, Set<number> | 'all'>;
+  nextHopObjects: boolean;
   sysctls: boolean;
   routingTableNames: boolean;
 }
@@ -58,6 +59,7 @@ export class DeviceDraft {
   readonly defaultVariant = new Map<Family, Ruleset['variant']>();
   policyRules: PolicyRule[] = [];
   routes: Route[] = [];
+  readonly nextHopObjects = new Map<number, NextHopObject>();
   readonly interfaces = new Map<string, NetworkInterface>();
   readonly sysctls = new Map<string, Sysctl>();
   readonly neighbours: Neighbour[] = [];
@@ -89,6 +91,7 @@ export class DeviceDraft {
     netfilter: new Map(),
     policyRules: new Set(),
     routeTables: new Map(),
+    nextHopObjects: false,
     sysctls: false,
     routingTableNames: false,
   };
@@ -195,6 +198,7 @@ export class DeviceDraft {
       rulesets: this.rulesets.map(rulesetOfDraft),
       policyRules: this.policyRules,
       routes: this.routes,
+      ...(this.nextHopObjects.size === 0 ? {} : { nextHopObjects: this.nextHopObjects }),
       tableNames: this.tableNames,
       sysctls: this.sysctls,
       neighbours: this.neighbours,
@@ -215,6 +219,7 @@ export class DeviceDraft {
     draft.rulesets.push(...device.rulesets.map(draftOfRuleset));
     draft.policyRules = [...device.policyRules];
     draft.routes = [...device.routes];
+    for (const [id, object] of device.nextHopObjects ?? []) draft.nextHopObjects.set(id, object);
     for (const networkInterface of device.interfaces) draft.interfaces.set(networkInterface.name, networkInterface);
     for (const [path, sysctl] of device.sysctls) draft.sysctls.set(path, sysctl);
     draft.neighbours.push(...device.neighbours);

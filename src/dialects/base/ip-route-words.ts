@@ -16,6 +16,8 @@ export interface RouteWords {
   readonly scope?: string;
   readonly protocol?: string;
   readonly preferredSource?: IpAddress;
+  /** Of `nhid`. */
+  readonly nextHopObject?: number;
   readonly unmodelled: readonly string[];
   /** Type as written; a command that deletes takes any type where none is. */
   readonly typeWritten: boolean;
@@ -42,7 +44,7 @@ interface Reading {
   single?: HopDraft;
   readonly hops: HopDraft[];
   readonly unmodelled: string[];
-  nextHopObject?: string;
+  nextHopObject?: number;
 }
 
 const TYPES: ReadonlySet<string> = new Set([
@@ -114,10 +116,6 @@ export function readRouteWords(cursor: WordCursor, family: Family): RouteWords {
     if (!(thrown instanceof RouteError)) throw thrown;
     error = thrown.message;
   }
-  if (reading.nextHopObject !== undefined && reading.single === undefined && reading.hops.length === 0) {
-    // The next hops are in an object that the text does not hold.
-    reading.unmodelled.push(`nhid ${reading.nextHopObject}`);
-  }
   const { type, typeWritten, prefix, table, tos, metric, scope, protocol, preferredSource, unmodelled } = reading;
   return {
     type,
@@ -130,6 +128,7 @@ export function readRouteWords(cursor: WordCursor, family: Family): RouteWords {
     ...(scope === undefined ? {} : { scope }),
     ...(protocol === undefined ? {} : { protocol }),
     ...(preferredSource === undefined ? {} : { preferredSource }),
+    ...(reading.nextHopObject === undefined ? {} : { nextHopObject: reading.nextHopObject }),
     unmodelled,
     ...(error === undefined ? {} : { error }),
   };
@@ -206,9 +205,12 @@ function readAttribute(reading: Reading, word: string): void {
       reading.tos = tos;
       return;
     }
-    case 'nhid':
-      reading.nextHopObject = value(reading, word);
+    case 'nhid': {
+      const id = Number(value(reading, word));
+      if (!Number.isInteger(id) || id < 1 || id > 0xffffffff) throw new RouteError('nhid is a number of 32 bits');
+      reading.nextHopObject = id;
       return;
+    }
     default:
       readRareAttribute(reading, word);
   }

@@ -5,6 +5,7 @@ import type { Family } from '../../net/ip-address.ts';
 import { checkChains } from './chain-references.ts';
 import { routesOfInterfaces } from './derived-routes.ts';
 import type { DeviceDraft } from './device-draft.ts';
+import { resolveObjects } from './next-hop-objects.ts';
 import { resolveDevices } from './resolve-devices.ts';
 import { isTableName } from './netfilter-draft.ts';
 
@@ -62,6 +63,7 @@ export function resolveState(draft: DeviceDraft): LinuxDevice {
   const commandsOnly = onlyCommands(draft);
   dropUnknownDefaults(draft, commandsOnly);
   dropPeers(draft);
+  fillFromObjects(draft);
   draft.routes = resolveDevices(draft.routes, draft.given.interfaces || draft.changed.addresses);
   checkChains(draft);
   checkTableNames(draft);
@@ -75,6 +77,7 @@ export function resolveState(draft: DeviceDraft): LinuxDevice {
 
 /** Completes a device to which commands were applied; what of it is known stays as it was. */
 export function finishCommands(draft: DeviceDraft, known: Known): LinuxDevice {
+  fillFromObjects(draft);
   draft.routes = resolveDevices(draft.routes, known.interfaces);
   checkChains(draft);
   checkTableNames(draft);
@@ -84,6 +87,12 @@ export function finishCommands(draft: DeviceDraft, known: Known): LinuxDevice {
     ...known,
     routeTables4: tables(4, known.routeTables4),
     routeTables6: tables(6, known.routeTables6),
+  });
+}
+
+function fillFromObjects(draft: DeviceDraft): void {
+  draft.routes = resolveObjects(draft.routes, draft.nextHopObjects, (message, { origin }) => {
+    if (origin !== undefined) draft.unmodelled(message, origin);
   });
 }
 

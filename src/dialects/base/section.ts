@@ -17,7 +17,18 @@ export interface Section {
 }
 
 /** Objects of `ip` in the order in which iproute2 tries a prefix. Ref: iproute2 ip/ip.c cmds[]. */
-const IP_OBJECTS = ['address', 'addrlabel', 'maddress', 'route', 'rule', 'neighbor', 'neighbour', 'ntable', 'link'];
+const IP_OBJECTS = [
+  'address',
+  'addrlabel',
+  'maddress',
+  'route',
+  'rule',
+  'neighbor',
+  'neighbour',
+  'ntable',
+  'link',
+  'nexthop',
+];
 
 /** Commands of each object, in the order in which iproute2 tries a prefix. Ref: iproute2 ip/ip{address,link,neigh,route,rule}.c. */
 const IP_COMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -42,6 +53,7 @@ const IP_COMMANDS: Readonly<Record<string, readonly string[]>> = {
     'showdump',
     'restore',
   ],
+  nexthop: ['add', 'replace', 'delete', 'list', 'show', 'lst', 'get', 'flush', 'bucket'],
   rule: ['list', 'lst', 'show', 'save', 'restore', 'add', 'delete', 'flush'],
 };
 
@@ -126,7 +138,7 @@ const STATE_COMMAND = new RegExp(
   [
     '^ip6?tables(?:-legacy|-nft)?-save(?: |$)',
     '^ip6?tables(?:-legacy|-nft)?(?: -t \\w+)? (?:-S|--list-rules)(?: -t \\w+)?$',
-    '^ip (?:-[46] )?(?:-d )?(?:rule|route|address|link|neighbour) show(?: |$)',
+    '^ip (?:-[46] )?(?:-d )?(?:rule|route|address|link|neighbour|nexthop) show(?: |$)',
     '^sysctl (?!.*(?:=|-w|-p))',
     '^cat /etc/iproute2/rt_tables',
     '^cat /proc/sys/',

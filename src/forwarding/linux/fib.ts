@@ -38,6 +38,8 @@ export interface Routes {
   readonly reason: Int32Array;
   /** Id of "which of several next hops is taken is not predicted", −1 for routes of one next hop. */
   readonly multipathReason: Int32Array;
+  /** 1: the next hops are a group's, whose choice looks at neighbours, and of a resilient group at the past. */
+  readonly isGroup: Uint8Array;
   readonly hopDevice: Int32Array;
   readonly hopFlags: Uint8Array;
   /** Four words a hop. */
@@ -201,6 +203,7 @@ function compileRoutes(model: readonly Route[], links: Links, registry: Registry
     origin: new Int32Array(model.length),
     reason: new Int32Array(model.length).fill(-1),
     multipathReason: new Int32Array(model.length).fill(-1),
+    isGroup: new Uint8Array(model.length),
     hopDevice: new Int32Array(hopCount),
     hopFlags: new Uint8Array(hopCount),
     hopGateway: new Uint32Array(4 * hopCount),
@@ -220,6 +223,7 @@ function compileRoutes(model: readonly Route[], links: Links, registry: Registry
       routes.reason[number] = registry.unknown('the interface of this route is not known', route.origin);
     }
     if (route.nextHops.length > 1) {
+      routes.isGroup[number] = route.nextHopObject === undefined ? 0 : 1;
       routes.multipathReason[number] = registry.unknown(
         'which of the next hops of a multipath route is taken is not predicted',
         route.origin,
@@ -241,7 +245,11 @@ function compileHop(
   links: Links,
 ): void {
   routes.hopDevice[hop] = nextHop.device === undefined ? -1 : links.indexOf.get(nextHop.device)!;
-  let flags = (nextHop.dead ? HopFlag.dead : 0) | (nextHop.linkDown ? HopFlag.linkDown : 0);
+  // Where routes without carrier are ignored, a dump calls their hops dead, too; that goes with the setting, not with the interface.
+  // Ref: fib_semantics.c: fib_nexthop_info().
+  const ignored =
+    nextHop.dead && nextHop.linkDown && routes.hopDevice[hop] !== -1 && links.isUp[routes.hopDevice[hop]!] === 1;
+  let flags = (nextHop.dead && !ignored ? HopFlag.dead : 0) | (nextHop.linkDown ? HopFlag.linkDown : 0);
   const { gateway } = nextHop;
   if (gateway !== undefined) {
     routes.hopGateway.set(gateway.words, 4 * hop);

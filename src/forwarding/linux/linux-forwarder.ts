@@ -293,7 +293,7 @@ class LinuxForwarder implements Forwarder {
       table.clear(WORKING_SLOT);
       return;
     }
-    const survives = run.disposition === Disposition.forwarded || run.disposition === Disposition.delivered;
+    const survives = run.leaves || run.disposition === Disposition.delivered;
     if (run.use === EntryUse.fresh) {
       if (!survives) {
         table.clear(WORKING_SLOT);

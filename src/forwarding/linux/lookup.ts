@@ -270,7 +270,7 @@ export function selectHop(run: Run, route: number): number {
     count++;
   }
   if (count <= 1) return first;
-  const hash = multipathHash(run);
+  const hash = routes.isGroup[route] === 1 ? UNKNOWN_HASH : multipathHash(run);
   if (hash !== UNKNOWN_HASH) return hopOfHash(run, route, hash);
   let pick = run.choose(count, routes.multipathReason[route]!);
   for (let hop = start; hop < after; hop++) if (isUsable(run, hop) && pick-- === 0) return hop;

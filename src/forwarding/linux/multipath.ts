@@ -21,8 +21,12 @@ export function multipathHash(run: Run): number {
     if ((run.status & Status.quoted) === 0 || run.sourceTranslated || run.destinationTranslated) return UNKNOWN_HASH;
     return hashOf(multipathSeed, 0, run.quotedSource, run.quotedDestination, 0, 0);
   }
-  if (multipathPolicy !== 1) return UNKNOWN_HASH;
   const { protocol } = run;
+  if (multipathPolicy !== 1 && !isPlain(run)) return UNKNOWN_HASH;
+  // The innermost packet's addresses; a plain packet is its own. An ICMP error is not looked into here.
+  if (multipathPolicy === 2) return hashOf(multipathSeed, 0, run.currentSource, run.currentDestination, 0, 0);
+  if (multipathPolicy === 3) return chosenFieldsHash(run);
+  if (multipathPolicy !== 1) return UNKNOWN_HASH;
   const whole = (run.status & Status.fragment) === 0;
   if (protocol === IpProtocol.tcp || protocol === IpProtocol.udp) {
     if (whole && !run.hasTransport) return UNKNOWN_HASH;
@@ -34,12 +38,60 @@ export function multipathHash(run: Run): number {
   return hashOf(multipathSeed, protocol, run.currentSource, run.currentDestination, 0, 0);
 }
 
+/** Whether the flow dissector finds no packet inside, and its transport header is there. */
+function isPlain({ protocol, status, hasTransport }: Run): boolean {
+  if (protocol === IpProtocol.icmp) return true;
+  if (protocol !== IpProtocol.tcp && protocol !== IpProtocol.udp) return false;
+  return hasTransport || (status & Status.fragment) !== 0;
+}
+
+/** Bits of net.ipv4.fib_multipath_hash_fields. Ref: include/net/ip_fib.h: FIB_MULTIPATH_HASH_FIELD_SRC_IP … */
+const HashField = { source: 1, destination: 2, protocol: 4, sourcePort: 16, destinationPort: 32 } as const;
+const OUTER_FIELDS = 0x3f;
+
+/** Ref: route.c: fib_multipath_custom_hash_skb(). */
+function chosenFieldsHash(run: Run): number {
+  const { multipathSeed, multipathFields } = run.router.settings;
+  const has = (field: number): boolean => (multipathFields & field) !== 0;
+  if ((multipathFields & OUTER_FIELDS) === 0) return mixWords(0, 0) >>> 1;
+  const hasPorts = (run.status & Status.fragment) === 0 && run.protocol !== IpProtocol.icmp;
+  const outer = fullHashOf(
+    multipathSeed,
+    has(HashField.protocol) ? run.protocol : 0,
+    has(HashField.source) ? run.currentSource : 0,
+    has(HashField.destination) ? run.currentDestination : 0,
+    hasPorts && has(HashField.sourcePort) ? run.currentSourcePort : 0,
+    hasPorts && has(HashField.destinationPort) ? run.currentDestinationPort : 0,
+  );
+  return mixWords(outer, 0) >>> 1;
+}
+
+/** Ref: include/linux/jhash.h: jhash_2words(), with 0 as its start. */
+function mixWords(first: number, second: number): number {
+  const start = (0xdeadbeef + 8) | 0;
+  let a = (first + start) | 0;
+  let b = (second + start) | 0;
+  let c = start;
+  const turn = (value: number, bits: number): number => (value << bits) | (value >>> (32 - bits));
+  c = ((c ^ b) - turn(b, 14)) | 0;
+  a = ((a ^ c) - turn(c, 11)) | 0;
+  b = ((b ^ a) - turn(a, 25)) | 0;
+  c = ((c ^ b) - turn(b, 16)) | 0;
+  a = ((a ^ c) - turn(c, 4)) | 0;
+  b = ((b ^ a) - turn(a, 14)) | 0;
+  return ((c ^ b) - turn(b, 24)) | 0;
+}
+
 function isError(run: Run): boolean {
   return run.protocol === IpProtocol.icmp && ICMP_ERRORS.has(run.icmpType) && (run.status & Status.fragment) === 0;
 }
 
+function hashOf(...flow: Parameters<typeof fullHashOf>): number {
+  return fullHashOf(...flow) >>> 1;
+}
+
 /** Addresses and ports stand in the order of their bytes taken as little-endian numbers, so that both directions have one hash. */
-function hashOf(
+function fullHashOf(
   seed: number,
   protocol: number,
   source: number,
@@ -60,7 +112,7 @@ function hashOf(
   absorb(0, Math.min(a, b));
   absorb(Math.max(a, b), 0);
   const low = finish(HASHED_LENGTH) >>> 0;
-  return (low === 0 ? 1 : low) >>> 1;
+  return low === 0 ? 1 : low;
 }
 
 function swap16(value: number): number {

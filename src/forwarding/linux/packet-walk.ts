@@ -92,7 +92,13 @@ function forward(run: Run): void {
   } else {
     translateKnown(run, false);
   }
+  run.leaves = true;
   run.disposition = Disposition.forwarded;
+  if (run.router.links.lacksCarrier[run.egress] === 1 && run.choose(2, run.router.reasons.noCarrier) === 1) {
+    // Its entry is confirmed by then.
+    run.disposition = Disposition.blackhole;
+    run.egress = -1;
+  }
 }
 
 function deliver(run: Run): void {

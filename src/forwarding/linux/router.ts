@@ -27,6 +27,7 @@ export interface CommonReasons {
   readonly ruleHistory: number;
   readonly routeInterface: number;
   readonly rulesVariant: number;
+  readonly noCarrier: number;
   readonly loopback: number;
 }
 
@@ -78,6 +79,9 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
       unmodelledProtocol: registry.unknown('connection tracking of this transport protocol is not modelled'),
       ruleHistory: registry.unknown('whether a policy rule was ever added or deleted cannot be seen'),
       routeInterface: registry.unknown('the interface of this route is not known'),
+      noCarrier: registry.unknown(
+        'the interface that the packet leaves by had no carrier when the state was taken: while that lasts it is lost',
+      ),
       loopback: registry.unknown('what is sent over the loopback interface comes back by it, which is not modelled'),
       rulesVariant: registry.unknown('whether these rules are of iptables-legacy or iptables-nft is not known'),
     },

@@ -146,6 +146,8 @@ export class Run {
   routedConnmark = 0;
   routedConnmarkUnknown = 0;
   routedHasConnmark = 0;
+  /** Every hook was passed: an entry that the packet made is in the table, whatever becomes of the packet behind them. */
+  leaves = false;
   /** The rule that rejected answers with a TCP reset. */
   rejectedByReset = false;
   /** A {@link import('./program.ts').RulesVariant} number: of the rules at hand. */
@@ -250,6 +252,7 @@ export class Run {
     this.routedConnmarkUnknown = 0;
     this.routedHasConnmark = 0;
     this.rejectedByReset = false;
+    this.leaves = false;
     if (this.#forgetsSettings) this.settingPicks.fill(-1);
   }
 

@@ -40,6 +40,8 @@ export interface Settings {
   readonly multipathSeed: number;
   /** −1 where next hops are not chosen by the hash alone. */
   readonly multipathPolicy: number;
+  /** Bits of the fields that policy 3 hashes. */
+  readonly multipathFields: number;
   /** Seconds, by TcpState; then those of {@link Timeout}. */
   readonly timeouts: Float64Array;
 }
@@ -71,6 +73,9 @@ const TIMEOUT_NAMES: readonly (readonly [number, string, number])[] = [
   [Timeout.icmp, 'icmp_timeout', 30],
   [Timeout.generic, 'generic_timeout', 600],
 ];
+
+/** Addresses and protocol. Ref: include/net/ip_fib.h: FIB_MULTIPATH_HASH_FIELD_DEFAULT_MASK. */
+const DEFAULT_HASH_FIELDS = 7;
 
 /** Reads the sysctls that forwarding depends on. A missing one gets every value that it can have; conntrack's get their defaults. */
 export function compileSettings(device: LinuxDevice, names: readonly string[], registry: Registry): Settings {
@@ -158,6 +163,7 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
     multipathSeed: number('net/ipv4/fib_multipath_hash_seed') ?? 0,
     multipathPolicy:
       number('net/ipv4/fib_multipath_use_neigh') === 0 ? (number('net/ipv4/fib_multipath_hash_policy') ?? -1) : -1,
+    multipathFields: number('net/ipv4/fib_multipath_hash_fields') ?? DEFAULT_HASH_FIELDS,
     timeouts,
   };
   return { ...settings, count, hasUnknowns };

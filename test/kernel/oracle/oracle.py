@@ -248,6 +248,11 @@ class Router:
             if request.get(variant):
                 self.filter(variant, ["iptables-%s-restore" % variant], request[variant])
         self.ip([line.split() for line in request["commands"]])
+        if any(" carrier " in line for line in request["commands"]):
+            # A change of carrier reaches the routes within a second, or at once where somebody asks for that interface.
+            # Ref: net/core/rtnetlink.c: rtnl_getlink().
+            for name in self.names:
+                run(["ip", "link", "show", "dev", name])
         for path, value in request.get("late", {}).items():
             self.note(write_sysctl(path, value))
         self.dump = self.collect(request)
@@ -303,6 +308,8 @@ class Router:
             section("ipset save", ["ipset", "save"])
         section("ip rule show", ["ip", "rule", "show"])
         section("ip route show table all", ["ip", "-4", "route", "show", "table", "all"])
+        if any(line.startswith("nexthop ") for line in request["commands"]):
+            section("ip nexthop show", ["ip", "nexthop", "show"])
         section("ip addr show", ["ip", "addr", "show"])
         if request.get("detail"):
             section("ip -d link show", ["ip", "-d", "link", "show"])
