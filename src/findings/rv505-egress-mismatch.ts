@@ -1,4 +1,4 @@
-import { DISPOSITIONS, Disposition } from '../forwarding/decision.ts';
+import { ConntrackView, DISPOSITIONS, Disposition } from '../forwarding/decision.ts';
 import { formatMac } from '../net/mac-address.ts';
 import { beganBefore } from '../observation/connection-log.ts';
 import { proofOf } from '../verification/failures.ts';
@@ -32,6 +32,8 @@ export const egressMismatch: Finding = {
       if (beganBefore(item.connection)) continue;
       for (const way of item.ways) {
         if (way.path.disposition === Disposition.undetermined) continue;
+        // What does not fit into its connection as captured fits where the capture lacks packets that the router saw.
+        if (way.path.conntrack === ConntrackView.invalid) continue;
         for (const egress of way.count.observed) {
           const elsewhere = way.path.disposition !== Disposition.forwarded || way.path.egress !== egress.interface;
           const otherHost = way.path.hop === Hop.sps && run.replay.senders.isSpsMac(egress.destinationMac) === false;

@@ -1,10 +1,7 @@
-import { beganBefore, wasAnswered, wasReset } from '../observation/connection-log.ts';
+import { answerOf } from '../verification/answers.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding } from './finding.ts';
-
-/** An answer that takes longer than this is none; a capture that ends sooner proves nothing. */
-const PATIENCE_NANOSECONDS = 1e9;
 
 /** RV511. */
 export const spsDoesNotAnswer: Finding = {
@@ -41,27 +38,6 @@ function arpWords(run: Verification): string {
   return run.replay.unansweredArp > 0
     ? `nothing came back: SPS does not answer ARP (${run.replay.unansweredArp} requests unanswered)`
     : 'nothing came back';
-}
-
-/** What came back from SPS on a client leg of which packets were redirected; undefined where that says nothing. */
-function answerOf(run: Verification, item: JudgedConnection): 'none' | 'reset' | undefined {
-  const { connection } = item;
-  if (item.leg === 'server' || beganBefore(connection) || wasAnswered(connection)) return undefined;
-  const requests = item.ways.filter((way) => way.path.toServer);
-  // Where only SPS's side was captured, redirected packets are seen leaving there.
-  const redirected =
-    requests.length === 0
-      ? connection.unpairedEgress > 0
-      : requests.every((way) => way.fromSps === false && way.category === 'viaSps');
-  if (!redirected || !answersWouldShow(run, requests[0]?.path.ingress)) return undefined;
-  if (wasReset(connection)) return 'reset';
-  return run.replay.lastTime - connection.firstTime >= PATIENCE_NANOSECONDS ? 'none' : undefined;
-}
-
-/** Whether an answer would be in the capture: coming in from SPS, or going out to the client. */
-function answersWouldShow(run: Verification, clientInterface: number | undefined): boolean {
-  if (run.spsSideCaptured) return true;
-  return clientInterface !== undefined && run.replay.sawEgress && run.replay.vantage.wasCaptured(clientInterface);
 }
 
 function report(run: Verification, items: readonly JudgedConnection[], key: string, words: string) {

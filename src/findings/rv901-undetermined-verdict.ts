@@ -1,7 +1,9 @@
 import type { Where } from '../diagnostic/diagnostic.ts';
-import { Disposition } from '../forwarding/decision.ts';
+import { ConntrackView, Disposition } from '../forwarding/decision.ts';
 import { formatMac } from '../net/mac-address.ts';
-import { beganBefore } from '../observation/connection-log.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
+import { beganBefore, wasEstablished } from '../observation/connection-log.ts';
+import { answerOf } from '../verification/answers.ts';
 import type { Failure } from '../verification/failures.ts';
 import type { JudgedWay } from '../verification/judged.ts';
 import { Hop } from '../verification/path-table.ts';
@@ -32,6 +34,7 @@ export const undeterminedVerdict: Finding = {
     ...otherMacs(run),
     ...unseen(run),
     ...idle(run),
+    ...unanswered(run),
     ...noneArrived(run),
     ...wholeRun(run),
   ],
@@ -45,7 +48,9 @@ function words(run: Verification, failure: Failure): string {
     failure.unknown?.reason ??
     (begun
       ? 'its connection began before the capture, and no copy of it shows where it went'
-      : 'whether it comes from SPS cannot be told: the MAC address of SPS is not known');
+      : failure.key.conntrack === ConntrackView.invalid
+        ? 'it does not fit into its connection as captured, packets are missing from the capture, and no copy of it shows where it went'
+        : 'whether it comes from SPS cannot be told: the MAC address of SPS is not known');
   return `the way of ${packetWords(run, failure)} is not determined: ${reason}`;
 }
 
@@ -182,6 +187,27 @@ function idle(run: Verification): Detected[] {
     detected({
       message: 'nothing of these connections entered the router in the capture',
       key: 'RV901:idle',
+      count: connections.length,
+      connections,
+      undetermines: 'connections',
+    }),
+  ];
+}
+
+/** TCP connections of clients that nobody was seen to accept, in a capture that gave nobody the time to, or would not show it. */
+function unanswered(run: Verification): Detected[] {
+  if (run.mode === 'what-if') return [];
+  const connections = run.connections
+    .filter(({ connection, leg }) => connection.protocol === IpProtocol.tcp && leg !== 'server')
+    .filter(({ connection }) => !wasEstablished(connection))
+    // What fails anyway needs no doubt.
+    .filter((item) => item.ways.every((way) => way.category === 'viaSps') && answerOf(run, item) === undefined)
+    .map((item) => item.connection.id);
+  if (connections.length === 0) return [];
+  return [
+    detected({
+      message: 'the capture does not show that these connections were accepted',
+      key: 'RV901:unanswered',
       count: connections.length,
       connections,
       undetermines: 'connections',

@@ -42,6 +42,8 @@ export const Seen = {
   establishedByClient: 32,
   /** The server's SYN-ACK is not in the capture and was made up for connection tracking. */
   answerMade: 64,
+  /** A reset toward the client. */
+  refused: 128,
 } as const;
 
 /** One lifetime of a monitored five-tuple. */
@@ -63,6 +65,12 @@ export interface Connection {
   flows: number;
   /** Sequence number of the last SYN toward the server. */
   synSequence: number;
+  /** For each flow (as in `flows`) the sequence number that its next segment has, −1 where none was seen. */
+  readonly nextSequences: [number, number, number, number];
+  /** By its sequence numbers, segments of it are missing from the capture. */
+  lacksSegments: boolean;
+  /** When the first FIN or reset was seen; infinite where none was. */
+  closingTime: number;
   /** Tokens into {@link ConnectionLog.counts}. */
   readonly paths: number[];
   /** Frames that left the router and whose entry was not captured. */
@@ -104,6 +112,8 @@ export class ConnectionLog {
     if (tcp) {
       this.wasEnded = hasEnded(connection.flows);
       note(connection, toServer, spsSide, flags, batch.tcpSequence[row]!, batch.payloadLength[row]!);
+      if ((flags & (FIN | RST)) !== 0 && time < connection.closingTime) connection.closingTime = time;
+      if ((flags & RST) === 0) followSequence(connection, toServer, spsSide, flags, batch, row);
     } else {
       this.wasEnded = false;
     }
@@ -193,6 +203,9 @@ export class ConnectionLog {
       seen: 0,
       flows: 0,
       synSequence: -1,
+      nextSequences: [-1, -1, -1, -1],
+      lacksSegments: false,
+      closingTime: Number.POSITIVE_INFINITY,
       paths: [],
       unpairedEgress: 0,
       isRouters: false,
@@ -291,7 +304,7 @@ function note(
   if ((flags & (SYN | ACK)) === SYN && toServer) connection.synSequence = sequence;
   if ((flags & SYN) !== 0) connection.seen |= toServer ? Seen.synToServer : Seen.synToClient;
   if ((flags & FIN) !== 0) connection.seen |= toServer ? Seen.finToServer : Seen.finToClient;
-  if ((flags & RST) !== 0) connection.seen |= Seen.reset;
+  if ((flags & RST) !== 0) connection.seen |= toServer ? Seen.reset : Seen.reset | Seen.refused;
   if (toServer && (flags & (SYN | RST)) === 0 && (payload > 0 || (flags & ACK) !== 0))
     connection.seen |= Seen.establishedByClient;
   // Client and SPS are one session, SPS and server the other: a packet toward the server is of the first unless SPS sent it.
@@ -300,6 +313,32 @@ function note(
   if ((flags & RST) !== 0) connection.flows |= RESET << session;
   else if ((flags & FIN) !== 0) connection.flows |= (flow << CLOSED_SHIFT) | flow;
   else connection.flows |= flow;
+}
+
+/**
+ * Follows the sequence numbers of a flow: a segment that begins behind the end of those before it, or acknowledges what was not seen, tells
+ * that the capture lacks segments, or that they did not pass the router.
+ */
+function followSequence(
+  connection: Connection,
+  toServer: boolean,
+  spsSide: boolean,
+  flags: number,
+  batch: PacketBatch,
+  row: number,
+): void {
+  const { nextSequences } = connection;
+  const session = toServer !== spsSide ? 0 : 2;
+  const flow = session + (toServer ? 0 : 1);
+  const other = session + (toServer ? 1 : 0);
+  const sequence = batch.tcpSequence[row]!;
+  const end = (sequence + batch.payloadLength[row]! + ((flags & SYN) >> 1) + (flags & FIN)) >>> 0;
+  const next = nextSequences[flow]!;
+  if (next >= 0 && (flags & SYN) === 0 && ((sequence - next) | 0) > 0) connection.lacksSegments = true;
+  if (next < 0 || ((end - next) | 0) > 0 || (flags & SYN) !== 0) nextSequences[flow] = end;
+  if ((flags & ACK) === 0) return;
+  const answered = nextSequences[other]!;
+  if (answered < 0 || ((batch.tcpAcknowledgement[row]! - answered) | 0) > 0) connection.lacksSegments = true;
 }
 
 /** Bits 0–3 of {@link Connection.flows}: flows seen; then the same four, closed by a FIN; then the two sessions, reset. */
@@ -314,9 +353,19 @@ export function wasAnswered(connection: Connection): boolean {
   return (connection.flows & 0b1010) !== 0;
 }
 
-/** Whether a reset was seen. */
-export function wasReset(connection: Connection): boolean {
-  return (connection.flows & (RESET * 3)) !== 0;
+/** Whether the client was seen to go on as one who got an answer, though the answer itself may be missing. */
+export function wasEstablished(connection: Connection): boolean {
+  return wasAnswered(connection) || (connection.seen & Seen.establishedByClient) !== 0;
+}
+
+/** Whether a reset toward the client was seen. */
+export function wasRefused(connection: Connection): boolean {
+  return (connection.seen & Seen.refused) !== 0;
+}
+
+/** Whether the client reset it: something came back to it that it did not want. */
+export function wasResetByClient(connection: Connection): boolean {
+  return (connection.seen & (Seen.reset | Seen.refused)) === Seen.reset;
 }
 
 /** Whether the capture lacks a TCP connection's opening: its entry, and the mark of that, are older than what the capture shows. */

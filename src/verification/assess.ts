@@ -35,9 +35,11 @@ export function assess(
   lossy: boolean,
 ): Assessment {
   learnSpsAddresses(run);
+  // A capture that lost frames of one connection may have lost those of another.
+  const complete = !lossy && !run.log.connections.some((connection) => connection.lacksSegments);
   const connections = run.log.connections
     .map((connection) =>
-      judgeConnection(connection, run, resolved.intent, lossy, whatIf, isRouters(router, connection)),
+      judgeConnection(connection, run, resolved.intent, complete, whatIf, isRouters(router, connection)),
     )
     .filter((item) => isMonitored(item, resolved.intent));
   connections.forEach((item, index) => {
@@ -92,7 +94,7 @@ function judgeConnection(
   connection: Connection,
   run: Replay,
   intent: Intent,
-  lossy: boolean,
+  complete: boolean,
   whatIf: boolean,
   clientIsRouter: boolean,
 ): JudgedConnection {
@@ -105,13 +107,12 @@ function judgeConnection(
   }
   const loops = ways.some((way) => way.category === 'looped');
   const settled = ways.map((way): JudgedWay => {
-    // A capture that lost packets cannot prove that one does not fit into its connection.
-    if (lossy && way.category === 'bypassed' && way.path.conntrack === ConntrackView.invalid)
-      return { ...way, category: 'undetermined' };
     // The end of a loop is a packet whose TTL ran out.
     if (loops && way.path.disposition === Disposition.ttlExpired) return { ...way, category: 'looped' };
     if (isStray(way)) return { ...way, stray: true };
-    return !whatIf && beganBefore(connection) ? { ...way, category: judgeByCopies(way, run) } : way;
+    if (whatIf) return way;
+    if (beganBefore(connection)) return { ...way, category: judgeByCopies(way, run) };
+    return way.path.conntrack === ConntrackView.invalid ? judgeInvalid(way, connection, run, complete) : way;
   });
   return {
     connection,
@@ -135,6 +136,19 @@ function judgeByCopies(way: JudgedWay, run: Replay): Category {
   );
   if (way.fromSps) return toSps.some((value) => value) ? 'looped' : 'viaSps';
   return toSps.every((value) => value) ? 'viaSps' : 'bypassed';
+}
+
+/**
+ * A packet that does not fit into its connection as captured. Its copies tell whether the router took it for INVALID, too, or whether
+ * packets are missing from the capture that the router saw. Without copies, only a complete capture proves anything.
+ */
+function judgeInvalid(way: JudgedWay, connection: Connection, run: Replay, complete: boolean): JudgedWay {
+  const isObserved = way.count.observed.length > 0;
+  if (!isObserved && complete) return way;
+  const category = judgeByCopies(way, run);
+  // Where the end of the connection is missing from the capture, stragglers behind it look like packets of a live one.
+  const mayBeLate = !complete && way.count.firstTime > connection.closingTime && way.path.kind !== PacketKind.ordinary;
+  return { ...way, category, stray: category !== 'viaSps' && mayBeLate };
 }
 
 /**
