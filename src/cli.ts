@@ -2,6 +2,8 @@
 import { Command, CommanderError } from 'commander';
 import { addCollect } from './commands/collect.ts';
 import { addExplain } from './commands/explain.ts';
+import { addMerge } from './commands/merge.ts';
+import { addTest } from './commands/test.ts';
 import { addTrace } from './commands/trace.ts';
 import { addVerify } from './commands/verify.ts';
 import { version } from './commands/version.ts';
@@ -28,7 +30,7 @@ function program(): Command {
     .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  for (const add of [addVerify, addTrace, addExplain, addCollect]) add(root);
+  for (const add of [addVerify, addTrace, addTest, addMerge, addExplain, addCollect]) add(root);
   for (const command of root.commands) command.exitOverride();
   return root;
 }

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { FORMATS } from '../formats/index.ts';
 
 /** Adds a value to those given before: options that may be repeated. */
 export function collect(value: string, previous: readonly string[] = []): string[] {
@@ -26,6 +27,22 @@ export function withIntent(command: Command): Command {
     )
     .option('--clients <prefix>', 'a monitored client network (repeatable)', collect)
     .option('--servers <prefix>', 'a monitored server network (repeatable)', collect);
+}
+
+/** What a report says, and what it means for the exit code. */
+export function withReport(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--format <format>', 'format of the report')
+        .choices(FORMATS.map((format) => format.name))
+        .default('text'),
+    )
+    .addOption(
+      new Option('--fail-on <severity>', 'severity from which on the run ends with 1')
+        .choices(['error', 'warning', 'never'])
+        .default('error'),
+    )
+    .addOption(new Option('--connections <which>', 'connections to list').choices(['all', 'failed', 'none']));
 }
 
 /** How much is said, and where. */

@@ -10,10 +10,12 @@ import { clean, directionWords, type Format } from './format.ts';
  */
 export const junit: Format = { name: 'junit', render: renderJunit };
 
-interface TestCase {
+/** A test case of a JUnit file; what did not pass has a problem. */
+export interface TestCase {
   readonly classname: string;
   readonly name: string;
-  readonly failure?: {
+  readonly seconds?: number;
+  readonly problem?: {
     readonly element: 'failure' | 'error';
     readonly type: string;
     readonly message: string;
@@ -21,40 +23,66 @@ interface TestCase {
   };
 }
 
+/** The one suite of a JUnit file. */
+export interface TestSuite {
+  /** RFC 3339 without a zone. */
+  readonly timestamp: string;
+  readonly hostname: string;
+  readonly properties: readonly (readonly [name: string, value: string])[];
+  readonly cases: readonly TestCase[];
+  readonly output: string;
+}
+
 function renderJunit(given: Report): string {
   const report = clean(given);
-  const cases = [
-    runCase(report),
-    ...report.connections.map((item) => connectionCase(item, report)),
-    ...configurationCases(report),
-  ];
-  const count = (element: string): number => cases.filter((item) => item.failure?.element === element).length;
+  return junitFile({
+    timestamp: timestampOf(report),
+    hostname: report.router.hostname ?? 'localhost',
+    properties: properties(report),
+    cases: [
+      runCase(report),
+      ...report.connections.map((item) => connectionCase(item, report)),
+      ...configurationCases(report),
+    ],
+    output: summaryText(report),
+  });
+}
+
+/** The text of a JUnit file. Its strings hold no control characters but line ends. */
+export function junitFile(suite: TestSuite): string {
+  const { cases } = suite;
+  const count = (element: string): number => cases.filter((item) => item.problem?.element === element).length;
   const attributes = {
     name: 'redirect-verify',
     package: 'redirect-verify',
     id: '0',
-    timestamp: timestampOf(report),
-    hostname: report.router.hostname ?? 'localhost',
+    timestamp: suite.timestamp,
+    hostname: suite.hostname,
     tests: String(cases.length),
     failures: String(count('failure')),
     errors: String(count('error')),
     skipped: '0',
-    time: '0',
+    time: secondsText(cases.reduce((sum, item) => sum + (item.seconds ?? 0), 0)),
   };
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<testsuites>',
     `  <testsuite ${attributesText(attributes)}>`,
     '    <properties>',
-    ...properties(report).map(([name, value]) => `      <property ${attributesText({ name, value })}/>`),
+    ...suite.properties.map(([name, value]) => `      <property ${attributesText({ name, value })}/>`),
     '    </properties>',
     ...cases.flatMap(caseLines),
-    `    <system-out>${escapeText(summaryText(report))}</system-out>`,
+    `    <system-out>${escapeText(suite.output)}</system-out>`,
     '    <system-err></system-err>',
     '  </testsuite>',
     '</testsuites>',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Jenkins's schema takes at most three digits before the point. */
+function secondsText(seconds: number): string {
+  return seconds === 0 ? '0' : Math.min(seconds, 999.999).toFixed(3);
 }
 
 /** The capture's first moment without a zone, as the Ant task's schema has it. */
@@ -90,7 +118,7 @@ function runCase(report: Report): TestCase {
   const said = report.findings.filter((item) => item.severity !== 'note');
   return {
     ...base,
-    failure: {
+    problem: {
       element: report.verdict === 'failed' ? 'failure' : 'error',
       type: report.verdict,
       message: summaryText(report),
@@ -110,7 +138,7 @@ function connectionCase(item: ConnectionReport, report: Report): TestCase {
   );
   return {
     ...base,
-    failure: {
+    problem: {
       element: item.verdict === 'failed' ? 'failure' : 'error',
       type: item.findings[0] ?? item.verdict,
       message: `${item.verdict}: client to server ${directionWords(item.clientToServer)}; server to client ${directionWords(item.serverToClient)}`,
@@ -126,7 +154,7 @@ function configurationCases(report: Report): TestCase[] {
     .map((finding) => ({
       classname: 'redirect-verify.configuration',
       name: `finding ${finding.id}: ${finding.code} ${finding.slug}`,
-      failure: { element: 'failure', type: finding.code, message: finding.message, text: findingText(finding) },
+      problem: { element: 'failure', type: finding.code, message: finding.message, text: findingText(finding) },
     }));
 }
 
@@ -144,9 +172,13 @@ function findingText(finding: FindingReport): string {
 }
 
 function caseLines(item: TestCase): string[] {
-  const attributes = attributesText({ classname: item.classname, name: item.name, time: '0' });
-  if (item.failure === undefined) return [`    <testcase ${attributes}/>`];
-  const { element, type, message, text } = item.failure;
+  const attributes = attributesText({
+    classname: item.classname,
+    name: item.name,
+    time: secondsText(item.seconds ?? 0),
+  });
+  if (item.problem === undefined) return [`    <testcase ${attributes}/>`];
+  const { element, type, message, text } = item.problem;
   return [
     `    <testcase ${attributes}>`,
     `      <${element} ${attributesText({ type, message })}>${escapeText(text)}</${element}>`,

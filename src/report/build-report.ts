@@ -9,7 +9,7 @@ import type { Verification } from '../verification/verification.ts';
 import type { CaptureReport, ConnectionReport, DirectionReport, FindingReport, Report, Verdict } from './report.ts';
 
 const LISTED_CONNECTIONS = 10_000;
-const CONNECTIONS_OF_A_FINDING = 100;
+export const CONNECTIONS_OF_A_FINDING = 100;
 const RANK: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };
 
 export interface ReportOptions {
@@ -186,7 +186,7 @@ function directionReport(item: JudgedConnection, toServer: boolean): DirectionRe
   };
 }
 
-function listConnections(
+export function listConnections(
   connections: readonly ConnectionReport[],
   which: ReportOptions['connections'],
 ): readonly ConnectionReport[] {

@@ -1,0 +1,110 @@
+import * as v from 'valibot';
+import type { Report } from '../report/report.ts';
+import { InputError } from '../text/input-error.ts';
+import { readText } from './inputs.ts';
+
+const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const TEXTS = v.array(v.string());
+const VERDICT = v.picklist(['verified', 'failed', 'inconclusive']);
+
+const WHERE = v.union([
+  v.looseObject({ kind: v.literal('frame'), path: v.string(), frame: COUNT, interface: v.optional(v.string()) }),
+  v.looseObject({ kind: v.literal('config'), path: v.string(), line: COUNT, column: COUNT, text: v.string() }),
+]);
+
+const DIRECTION = v.looseObject({
+  packets: COUNT,
+  viaSps: COUNT,
+  bypassed: COUNT,
+  dropped: COUNT,
+  looped: COUNT,
+  undetermined: COUNT,
+  observed: COUNT,
+  probes: COUNT,
+  basis: v.picklist(['captured', 'synthesized', 'mixed']),
+});
+
+/** What a reader of reports relies on. Fields that later versions add are kept. */
+const REPORT = v.looseObject({
+  schema: v.literal('redirect-verify/report/1'),
+  verdict: VERDICT,
+  mode: v.picklist(['observed', 'what-if']),
+  captures: v.array(
+    v.looseObject({
+      path: v.string(),
+      format: v.string(),
+      packets: COUNT,
+      bytes: COUNT,
+      interfaces: TEXTS,
+      truncated: v.boolean(),
+    }),
+  ),
+  router: v.looseObject({ dialects: TEXTS, sources: v.array(v.looseObject({ path: v.string(), sha256: v.string() })) }),
+  intent: v.looseObject({
+    sps: TEXTS,
+    spsInterfaces: TEXTS,
+    snat: v.picklist(['own', 'client', 'fixed', 'unknown']),
+    services: TEXTS,
+    clients: TEXTS,
+    servers: TEXTS,
+    inferred: TEXTS,
+  }),
+  summary: v.looseObject({
+    packets: COUNT,
+    monitoredPackets: COUNT,
+    connections: COUNT,
+    verified: COUNT,
+    failed: COUNT,
+    inconclusive: COUNT,
+    findings: v.looseObject({ error: COUNT, warning: COUNT, note: COUNT }),
+  }),
+  connections: v.array(
+    v.looseObject({
+      id: COUNT,
+      protocol: v.string(),
+      client: v.string(),
+      server: v.string(),
+      leg: v.picklist(['client', 'server', 'both']),
+      session: v.optional(COUNT),
+      verdict: VERDICT,
+      clientToServer: DIRECTION,
+      serverToClient: DIRECTION,
+      findings: TEXTS,
+    }),
+  ),
+  findings: v.array(
+    v.looseObject({
+      id: COUNT,
+      code: v.pipe(v.string(), v.regex(/^RV\d{3}$/)),
+      slug: v.string(),
+      severity: v.picklist(['error', 'warning', 'note']),
+      message: v.string(),
+      count: COUNT,
+      where: v.optional(WHERE),
+      causes: v.array(COUNT),
+      connections: v.array(COUNT),
+      notes: v.array(v.looseObject({ message: v.string(), where: v.optional(WHERE) })),
+      fix: TEXTS,
+    }),
+  ),
+});
+
+/** Reads a report that `--format json` wrote. Throws InputError with what is wrong with it. */
+export function readReport(path: string): Report {
+  let value: unknown;
+  try {
+    value = JSON.parse(readText(path));
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`${path}: is not JSON; a report is written with --format json --output FILE`);
+  }
+  const result = v.safeParse(REPORT, value);
+  if (!result.success) {
+    const [issue] = result.issues;
+    const key = (issue.path ?? []).map((item) => String(item.key)).join('.');
+    throw new InputError(
+      `${path}: is not a report of redirect-verify: ${key === '' ? '' : `${key}: `}${issue.message}`,
+    );
+  }
+  return result.output as unknown as Report;
+}
