@@ -157,6 +157,17 @@ export interface NatRange {
   readonly last: IpAddress;
 }
 
+/** `-j CT` that leaves the packet tracked. */
+export interface ConntrackTarget {
+  readonly kind: 'ct';
+  /** 0 is the zone of packets that were given none; `mark`: the lower 16 bits of the packet's mark. */
+  readonly zone: number | 'mark';
+  /** The directions whose tuples are in that zone; the other's is in zone 0. */
+  readonly zoneDirection: 'both' | 'original' | 'reply';
+  /** Name of the helper that a new connection gets. */
+  readonly helper?: string;
+}
+
 export type Target =
   /** A rule without `-j`: it counts only. */
   | { readonly kind: 'none' }
@@ -180,6 +191,9 @@ export type Target =
   /** To the ingress interface's own address. */
   | { readonly kind: 'redirect'; readonly ports?: PortRange; readonly flags: readonly string[] }
   | { readonly kind: 'masquerade'; readonly ports?: PortRange; readonly flags: readonly string[] }
+  /** `-j NOTRACK`, `-j CT --notrack`. */
+  | { readonly kind: 'notrack' }
+  | ConntrackTarget
   /** Does not touch the path and evaluation goes on: LOG, TCPMSS, NFLOG, CLASSIFY … */
   | { readonly kind: 'pass-through'; readonly name: string }
   | { readonly kind: 'unmodelled'; readonly name: string; readonly text: string };

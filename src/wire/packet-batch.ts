@@ -31,7 +31,8 @@ export const Status = {
   options: 4096,
   /** A strict or loose source route option. */
   sourceRoute: 8192,
-  /** The quoted packet's whole tuple was decoded: ports or ICMP identifier too, unless its protocol has none. Never of a later fragment. */
+  /** The quoted packet's whole tuple was decoded: ports or ICMP identifier too, unless its protocol has none. Never of a later fragment.
+   * Malformed beside it: less of the transport header is quoted than the eight bytes that RFC 792 asks for. */
   quotedTuple: 16384,
 } as const;
 

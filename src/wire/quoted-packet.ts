@@ -34,6 +34,8 @@ const ICMP_IDENTIFIER = 4;
 /** So much of the quoted transport header is looked at. Ref: nf_conntrack_core.c: nf_ct_get_tuple_ports(); icmp_pkt_to_tuple() */
 const QUOTED_PORTS_LENGTH = 4;
 const QUOTED_ICMP_LENGTH = 8;
+/** An error quotes at least so much of what followed the IP header. Ref: RFC 792 */
+const QUOTED_LENGTH = 8;
 
 /**
  * Decodes the IPv4 packet that an ICMP error quotes, as far as connection tracking needs it: addresses, protocol, ports or the ICMP
@@ -128,6 +130,7 @@ function decodeQuotedTransport(
   }
   batch.status[row]! |= Status.quotedTuple;
   if (needed === 0) return;
+  if (end - at < QUOTED_LENGTH) markShort(at, QUOTED_LENGTH, packetEnd, batch, row);
   if (!isIcmp) {
     batch.quotedSourcePort[row] = readUint16(bytes, at + SOURCE_PORT);
     batch.quotedDestinationPort[row] = readUint16(bytes, at + DESTINATION_PORT);

@@ -210,6 +210,13 @@ function parseTarget(option: string, name: string, words: string[]): Target {
       return { kind: name.toLowerCase() as 'accept' };
     case 'REJECT':
       return { kind: 'reject', ...(rest === '' ? {} : { with: rest.replace('--reject-with ', '') }) };
+    case 'NOTRACK':
+      return { kind: 'notrack' };
+    case 'CT': {
+      const [, option, zone] = /--zone(-orig|-reply)? (\S+)/.exec(rest)!;
+      const zoneDirection = option === '-orig' ? 'original' : option === '-reply' ? 'reply' : 'both';
+      return { kind: 'ct', zone: zone === 'mark' ? 'mark' : Number(zone), zoneDirection };
+    }
     case 'MARK':
       return { kind: 'mark', ...masked('set-xmark')! };
     case 'CONNMARK': {

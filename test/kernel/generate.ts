@@ -1,6 +1,7 @@
 /** Random routers with traffic, by named profiles. */
 import fc from 'fast-check';
 import { interfaceMac } from './frame.ts';
+import { CONNTRACK_PROFILES } from './generate-conntrack.ts';
 import { ENTRY_MATCHES, HEADER_MATCHES, RPFILTER_MATCHES, rules, type RuleStyle } from './generate-rules.ts';
 import type { Scenario, ScenarioInterface, ScenarioRule } from './scenario.ts';
 import { traffic, type TrafficStyle } from './traffic.ts';
@@ -220,7 +221,8 @@ function commands(ruleCount: number, routeCount: number, plain: boolean): fc.Arb
   return fc.tuple(basics, routes, policy, others, changed).map((lists) => lists.flat());
 }
 
-interface Profile {
+/** What a profile's scenarios are made of. */
+export interface Profile {
   readonly rules: RuleStyle;
   readonly traffic: TrafficStyle;
   readonly ruleCommands: number;
@@ -376,6 +378,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     traffic: { ...CALM, elsewhere: 3 },
     sysctls: { ...FEW_KEYS, ignore_routes_with_linkdown: ['0', '1', '1', '1'] },
   },
+  ...CONNTRACK_PROFILES,
   everything: {
     ruleCommands: 6,
     routeCommands: 6,

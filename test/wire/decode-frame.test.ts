@@ -846,7 +846,7 @@ describe('quoted packets of ICMP errors', () => {
     {
       name: 'four bytes behind the quoted header: the ports',
       frame: ethernet(0x0800, ipv4({ protocol: 1 }, icmp(11, 0, 0, quotedTcp.subarray(0, 24)))),
-      status: ['ip', 'transport', 'dontFragment', 'quoted', 'quotedTuple'],
+      status: ['ip', 'transport', 'malformed', 'dontFragment', 'quoted', 'quotedTuple'],
       want: { quotedSourcePort: 40_000, quotedDestinationPort: 3389 },
     },
     {

@@ -87,7 +87,7 @@ const SAMPLES: readonly Sample[] = [
     linkType: LinkType.raw,
     frame: ipv4({ protocol: 1 }, icmp(3, 1, 0, ipv4({}, tcp()))),
     from: { ip: 20, transport: 28, quoted: 48, quotedTuple: 52 },
-    whole: 52,
+    whole: 56,
   },
   {
     name: 'ICMPv6 error that quotes UDP behind an extension header',
@@ -97,7 +97,7 @@ const SAMPLES: readonly Sample[] = [
       icmp(1, 0, 0, ipv6({ nextHeader: 60 }, layOut([1, 17], [1, 0], [2, 0x0104], [4, 0], udp(PAYLOAD)))),
     ),
     from: { ip: 40, transport: 48, quoted: 88, quotedTuple: 100 },
-    whole: 100,
+    whole: 104,
   },
 ];
 

@@ -1,4 +1,4 @@
-import type { Target } from '../../model/netfilter.ts';
+import type { ConntrackTarget, Target } from '../../model/netfilter.ts';
 import { type IpAddress, parseIpAddress } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { parseMaskedMark, parseUnsigned32 } from '../../net/masked-mark.ts';
@@ -168,6 +168,30 @@ function buildOwnAddress(kind: 'masquerade' | 'redirect', uses: readonly OptionU
   };
 }
 
+const ZONE_DIRECTIONS = { zone: 'both', 'zone-orig': 'original', 'zone-reply': 'reply' } as const;
+
+/** A later zone option replaces an earlier one, as in iptables. Ref: libxt_CT.c: ct_parse_v1(), notrack_ct2_tg_init(). */
+function buildConntrackTarget(uses: readonly OptionUse[]): Target {
+  for (const use of uses) refuseNegation(use);
+  if (uses.some((use) => use.name === 'notrack')) return { kind: 'notrack' };
+  const timeout = uses.find((use) => use.name === 'timeout');
+  if (timeout !== undefined) {
+    return { kind: 'unmodelled', name: 'CT --timeout', text: `--timeout ${argumentOf(timeout)}` };
+  }
+  let zone: number | 'mark' = 0;
+  let zoneDirection: ConntrackTarget['zoneDirection'] = 'both';
+  for (const use of uses) {
+    if (use.name !== 'zone' && use.name !== 'zone-orig' && use.name !== 'zone-reply') continue;
+    const text = argumentOf(use);
+    const number = parseUnsigned32(text);
+    if (text !== 'mark' && (number === undefined || number > 0xffff)) throw new RuleError(`"${text}" is no zone`);
+    zone = number ?? 'mark';
+    zoneDirection = ZONE_DIRECTIONS[use.name];
+  }
+  const helper = uses.find((use) => use.name === 'helper');
+  return { kind: 'ct', zone, zoneDirection, ...(helper === undefined ? {} : { helper: argumentOf(helper) }) };
+}
+
 const verdict = (kind: 'accept' | 'drop' | 'return'): TargetExtension => ({ options: {}, build: () => ({ kind }) });
 
 /** Targets that are modelled, by name. Ref: iptables(8), iptables-extensions(8). */
@@ -203,6 +227,24 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
       build: buildConnmark,
     },
   ],
+  ['NOTRACK', { options: {}, build: () => ({ kind: 'notrack' }) }],
+  [
+    'CT',
+    {
+      options: {
+        notrack: 0,
+        helper: 1,
+        timeout: 1,
+        // Which events are told to listeners changes no packet's way.
+        ctevents: 1,
+        expevents: 1,
+        zone: 1,
+        'zone-orig': 1,
+        'zone-reply': 1,
+      },
+      build: buildConntrackTarget,
+    },
+  ],
   ['SNAT', natExtension('snat', 'to-source')],
   ['DNAT', natExtension('dnat', 'to-destination')],
   [
@@ -234,8 +276,8 @@ export const PASS_THROUGH_TARGETS: ReadonlySet<string> = new Set(
 /** Targets that are recognised and not modelled: they decide or change something that decisions look at. */
 export const UNMODELLED_TARGETS: ReadonlySet<string> = new Set(
   (
-    'BALANCE CHAOS CLUSTERIP CT DELUDE DHCPMAC DNETMAP DNPT DSCP ECHO ECN FLOWOFFLOAD FULLCONENAT HL HMARK IMQ IPMARK ' +
-    'IPV4OPTSSTRIP MIRROR NDPI NETMAP NFQUEUE NOTRACK PROTO QUEUE RAWDNAT RAWSNAT ROUTE SAME SET SNPT SYNPROXY SYSRQ ' +
+    'BALANCE CHAOS CLUSTERIP DELUDE DHCPMAC DNETMAP DNPT DSCP ECHO ECN FLOWOFFLOAD FULLCONENAT HL HMARK IMQ IPMARK ' +
+    'IPV4OPTSSTRIP MIRROR NDPI NETMAP NFQUEUE PROTO QUEUE RAWDNAT RAWSNAT ROUTE SAME SET SNPT SYNPROXY SYSRQ ' +
     'TARPIT TCPOPTSTRIP TOS TPROXY TTL'
   ).split(' '),
 );

@@ -1,3 +1,5 @@
+import { LostConnections } from './lost-connections.ts';
+
 /** Words of an entry in {@link ConnectionTable.words}. TCP's per-direction words begin at `tcp` and `tcp + TCP_SIDE_LENGTH`. */
 export const Entry = {
   flags: 0,
@@ -27,6 +29,8 @@ export const Entry = {
   tcp: 21,
   /** Of a masqueraded connection: the number of its egress interface, plus one. */
   masquerade: 33,
+  /** Conntrack zones of the two tuples: the original's << 16 | the reply's. */
+  zones: 34,
 } as const;
 
 /** Words of a TCP direction: highest end sent, highest end allowed, largest window, highest acknowledgement, scale, flags. */
@@ -52,7 +56,7 @@ export const EntryFlag = {
 } as const;
 
 /** Words an entry. */
-export const ENTRY_LENGTH = 34;
+export const ENTRY_LENGTH = 35;
 
 /** Slots that belong to nobody: the entry as it was before the packet, and as it is being changed. */
 export const BEFORE_SLOT = 0;
@@ -80,6 +84,8 @@ export class ConnectionTable {
   groupCount = 0;
   /** Server address, port and translated address of connections whose source port after translation is not known. */
   readonly unknownReplies = new Set<string>();
+  /** Connections of which it is not known whether they have an entry, nor what it holds. */
+  readonly lost = new LostConnections();
 
   #capacity: number;
   /** The next variant of the group, the slot itself where it is alone; FREE, or DETACHED where it belongs to a caller. */
@@ -105,12 +111,22 @@ export class ConnectionTable {
   }
 
   /**
-   * The node (slot × 2 + direction) of the entry with this tuple, −1 where there is none. An entry that is certain wins over one that
-   * may exist: two cannot hold the same tuple. {@link CONFLICT} where entries of several groups may hold it.
+   * The node (slot × 2 + direction) of the entry with this tuple in these zones (by direction of the tuple), −1 where there is none. An
+   * entry that is certain wins over one that may exist: two cannot hold the same tuple. Where the directions have zones of their own,
+   * one may hold it as original and another as reply, and the former wins. {@link CONFLICT} where entries of several groups may hold it.
+   * Ref: nf_conntrack_core.c: nf_ct_key_equal(), resolve_normal_ct().
    */
-  find(protocol: number, source: number, destination: number, ports: number): number {
+  find(
+    protocol: number,
+    source: number,
+    destination: number,
+    ports: number,
+    zoneOriginal: number,
+    zoneReply: number,
+  ): number {
     const { words } = this;
     let uncertain = -1;
+    let reply = -1;
     let conflict = false;
     let node = this.#heads[hash(protocol, source, destination, ports) & this.#bucketMask]!;
     while (node !== -1) {
@@ -121,15 +137,21 @@ export class ConnectionTable {
         words[tuple] === source &&
         words[tuple + 1] === destination &&
         words[tuple + 2] === ports &&
-        words[base + Entry.protocol] === protocol
+        words[base + Entry.protocol] === protocol &&
+        ((node & 1) === 0
+          ? words[base + Entry.zones]! >>> 16 === zoneOriginal
+          : (words[base + Entry.zones]! & 0xffff) === zoneReply)
       ) {
-        if (this.#ring[slot] === slot) return node;
-        if (uncertain === -1) uncertain = node;
+        if (this.#ring[slot] === slot) {
+          if ((node & 1) === 0 || zoneOriginal === zoneReply) return node;
+          reply = node;
+        } else if (uncertain === -1) uncertain = node;
         else if (!this.#sameGroup(uncertain >> 1, slot)) conflict = true;
       }
       node = this.#chain[node]!;
     }
-    return conflict ? CONFLICT : uncertain;
+    if (reply !== -1 && (uncertain === -1 || (uncertain & 1) === 1)) return reply;
+    return conflict || reply !== -1 ? CONFLICT : uncertain;
   }
 
   #sameGroup(a: number, b: number): boolean {

@@ -5,6 +5,7 @@ import { BEFORE_SLOT, CONFLICT, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } f
 import { EntryUse, type Run } from './run.ts';
 import { Timeout } from './settings.ts';
 import { Tracking, trackSegment } from './tcp-tracking.ts';
+import { UNKNOWN_ZONE } from './zones.ts';
 
 /** A candidate's direction where the variant is "no such entry". */
 export const NO_ENTRY = -2;
@@ -157,19 +158,60 @@ function isQuoteCut(run: Run): boolean {
 
 function findNode(run: Run): number {
   const { table, protocol } = run;
+  if (run.zoneOriginal === UNKNOWN_ZONE) {
+    loseConnection(run);
+    return CONFLICT;
+  }
+  if (!table.lost.isEmpty && isLost(run, false)) return CONFLICT;
   if (isIcmpError(run)) {
     if ((run.status & Status.quotedTuple) === 0) return -1;
     const ports = invertPorts(run.quotedProtocol, run.quotedPorts);
-    return table.find(run.quotedProtocol, run.quotedDestination, run.quotedSource, ports);
+    if (!table.lost.isEmpty && isLost(run, true)) return CONFLICT;
+    const { quotedProtocol, quotedSource, quotedDestination, zoneOriginal, zoneReply } = run;
+    return table.find(quotedProtocol, quotedDestination, quotedSource, ports, zoneOriginal, zoneReply);
   }
-  const node = table.find(protocol, run.source, run.destination, portsOf(run));
+  const node = table.find(protocol, run.source, run.destination, portsOf(run), run.zoneOriginal, run.zoneReply);
   // An entry that the router may have ended leaves its tuple to another one.
-  const isFree = node < 0 || (table.words[(node >> 1) * ENTRY_LENGTH]! & EntryFlag.blurred) !== 0;
+  const isFree =
+    node < 0 ||
+    table.nextVariant(node >> 1) !== node >> 1 ||
+    (table.words[(node >> 1) * ENTRY_LENGTH]! & EntryFlag.blurred) !== 0;
   if (isFree && table.unknownReplies.size > 0) {
     const key = unknownReplyKey(protocol, run.source, run.destination, run.sourcePort);
     if (table.unknownReplies.has(key)) return CONFLICT;
   }
+  if (isFree && !table.lost.isEmpty && isLost(run, true)) return CONFLICT;
   return node;
+}
+
+/** From here on nothing is said about the packet's connection: whether it has an entry and what that holds. */
+export function loseConnection(run: Run): void {
+  const quoted = isIcmpError(run);
+  const [protocol, source, destination, ports] = quoted
+    ? [run.quotedProtocol, run.quotedSource, run.quotedDestination, endsOf(run.quotedProtocol, run.quotedPorts)]
+    : [run.protocol, run.source, run.destination, endsOf(run.protocol, portsOf(run))];
+  run.table.lost.add(protocol, source, destination, ports, run.router.program.translates);
+}
+
+/** `byEnd`: whether only its sender tells that it may be one of a lost connection. */
+function isLost(run: Run, byEnd: boolean): boolean {
+  const { lost } = run.table;
+  if (!isIcmpError(run)) {
+    const ports = endsOf(run.protocol, portsOf(run));
+    return byEnd
+      ? lost.hasEnd(run.protocol, run.source, ports)
+      : lost.has(run.protocol, run.source, run.destination, ports);
+  }
+  const { quotedProtocol: protocol, quotedSource: source, quotedDestination: destination } = run;
+  const ports = endsOf(protocol, run.quotedPorts);
+  if (!byEnd) return lost.has(protocol, source, destination, ports);
+  const swapped = (ports << 16) | (ports >>> 16);
+  return lost.hasEnd(protocol, source, ports) || lost.hasEnd(protocol, destination, swapped);
+}
+
+/** An ICMP query's identifier is the port of both of its ends. */
+function endsOf(protocol: number, ports: number): number {
+  return protocol === IpProtocol.icmp ? (ports & ~0xffff) | (ports >>> 16) : ports;
 }
 
 /** Names the packets that could be replies to a connection whose translated port is not known. */
@@ -186,6 +228,8 @@ function directionIn(run: Run, slot: number): number {
   const ports = quoted ? invertPorts(run.quotedProtocol, run.quotedPorts) : portsOf(run);
   for (let direction = 0; direction < 2; direction++) {
     const tuple = base + (direction === 0 ? Entry.source : Entry.replySource);
+    const zones = words[base + Entry.zones]!;
+    if (direction === 0 ? zones >>> 16 !== run.zoneOriginal : (zones & 0xffff) !== run.zoneReply) continue;
     if (words[tuple] === source && words[tuple + 1] === destination && words[tuple + 2] === ports) return direction;
   }
   return OTHER_TUPLE;
@@ -324,6 +368,7 @@ function begin(run: Run): void {
   table.clear(WORKING_SLOT);
   words[run.base + Entry.flags] = EntryFlag.exists;
   words[run.base + Entry.protocol] = run.protocol;
+  words[run.base + Entry.zones] = (run.zoneOriginal << 16) | run.zoneReply;
   words[run.base + Entry.source] = run.source;
   words[run.base + Entry.destination] = run.destination;
   words[run.base + Entry.ports] = ports;

@@ -13,6 +13,7 @@ import { walkPacket } from './packet-walk.ts';
 import { type CompiledRouter, compileRouter } from './router.ts';
 import { CANDIDATE_LIMIT, EntryUse, Run } from './run.ts';
 import { WORLD_LIMIT } from './worlds.ts';
+import { settleZones } from './zones.ts';
 
 /** Old entries looked at for each new one. */
 const SWEEP_COUNT = 3;
@@ -86,6 +87,7 @@ class LinuxForwarder implements Forwarder {
       run.status &= ~(Status.badNetworkChecksum | Status.badTransportChecksum);
     run.found = -1;
     run.candidateCount = 0;
+    settleZones(run);
     if (this.#router.program.tracks) findCandidates(run);
     run.worlds.begin();
     run.inPlace = run.candidateCount === 1;
@@ -129,11 +131,9 @@ class LinuxForwarder implements Forwarder {
     if (batch.family[row] !== 4) return reasons.ipv6;
     if (blockingReason !== -1) return blockingReason;
     if (ingress < 0 || ingress >= links.names.length) return reasons.ingress;
-    // An ICMP error that quotes too little of a packet is INVALID, and nothing else looks at what it quotes.
-    const quotesNothing =
-      batch.protocol[row] === IpProtocol.icmp &&
-      (status & (Status.transport | Status.quotedTuple)) === Status.transport;
-    if ((status & Status.malformed) !== 0 && !(quotesNothing && (status & Status.options) === 0)) {
+    // What an ICMP error quotes can be too little: then it is INVALID, or not translated.
+    const isMessage = batch.protocol[row] === IpProtocol.icmp && (status & Status.transport) !== 0;
+    if ((status & Status.malformed) !== 0 && !(isMessage && (status & Status.options) === 0)) {
       return reasons.malformed;
     }
     if ((status & Status.sourceRoute) !== 0) return reasons.sourceRoute;
@@ -293,7 +293,7 @@ class LinuxForwarder implements Forwarder {
       table.clear(WORKING_SLOT);
       return;
     }
-    const survives = run.leaves || run.disposition === Disposition.delivered;
+    const survives = run.leaves || run.disposition === Disposition.delivered || run.maySurvive;
     if (run.use === EntryUse.fresh) {
       if (!survives) {
         table.clear(WORKING_SLOT);

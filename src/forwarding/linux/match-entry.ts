@@ -1,6 +1,7 @@
 import { CtStatus } from '../../model/netfilter.ts';
 import { Answer } from './answer.ts';
 import { Entry, EntryFlag } from './connection-table.ts';
+import { hasTemplate } from './match.ts';
 import { CT_FIELDS, MatchKind, type Program } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
@@ -12,6 +13,7 @@ export function matchEntry(run: Run, program: Program, match: number): number {
   const kind = program.matchKind[match]!;
   const beside = kind === MatchKind.ctTuple ? program.extras[a + 4]! : program.matchB[match]!;
   // Without an entry only the state was looked at, if there was one.
+  if (hasTemplate(run)) return Answer.unknown;
   if (run.use === EntryUse.none) return beside === 1 ? Answer.yes : Answer.no;
   const flags = run.table.words[run.base + Entry.flags]!;
   if ((flags & LOST) !== 0) return Answer.unknown;

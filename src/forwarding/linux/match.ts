@@ -78,7 +78,13 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
     }
     case MatchKind.connmark: {
       // Without an entry it is false, inverted or not (linux-forwarding 2.2).
-      if (run.use === EntryUse.none) return Answer.no;
+      if (run.use === EntryUse.none) {
+        if (!hasTemplate(run)) return Answer.no;
+        const answer = matchMark(0, program.marksTemplates ? -1 : 0, a, b);
+        if (answer === Answer.unknown) return answer;
+        holds = answer === Answer.yes;
+        break;
+      }
       const answer = matchMark(run.connmark, run.connmarkUnknown, a, b);
       if (answer === Answer.unknown) return answer;
       holds = answer === Answer.yes;
@@ -141,6 +147,11 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
   return holds === (program.matchNegated[match] === 0) ? Answer.yes : Answer.no;
 }
 
+/** Whether the packet carries the template of a CT rule in place of an entry: between that rule in raw and conntrack. */
+export function hasTemplate(run: Run): boolean {
+  return run.templated && !run.tracked && run.use === EntryUse.none;
+}
+
 function column(program: Program, index: number): number {
   return index < 0 ? program.interfaceRowLength - 1 : index;
 }
@@ -175,6 +186,8 @@ function matchMultiport(run: Run, program: Program, start: number, end: number, 
 /** Ref: xt_conntrack.c: conntrack_mt(). In raw, before conntrack, everything is INVALID (linux-forwarding 2.4). */
 function stateBits(run: Run): number {
   if (run.use === EntryUse.none) {
+    // To the match a template is an entry like any other. Ref: xt_CT.c: xt_ct_target() sets IP_CT_NEW.
+    if (hasTemplate(run)) return CtState.new;
     return run.untracked ? CtState.untracked : CtState.invalid;
   }
   const bits =

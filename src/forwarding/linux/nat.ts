@@ -1,9 +1,13 @@
 import { formatIpv4 } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
+import { Status } from '../../wire/packet-batch.ts';
 import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
 import { HasAddress } from './links.ts';
 import { HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
+import { NO_ZONE } from './zones.ts';
+
+const ICMP_REDIRECT = 5;
 
 /** Whether the nat chains of a hook see the packet: only an entry's first one does (linux-forwarding 1.3). */
 export function meetsNatRules(run: Run): boolean {
@@ -50,15 +54,9 @@ export function dropsRedirected(run: Run, rule: number): boolean {
 
 /** Translates a packet that is not its entry's first, before routing (destination) or behind it (source). */
 export function translateKnown(run: Run, beforeRouting: boolean): void {
-  if (run.use === EntryUse.none || run.use === EntryUse.fresh) return;
+  if (!isTranslated(run, beforeRouting)) return;
   const { words } = run.table;
-  const flags = words[run.base + Entry.flags]!;
-  if ((flags & (EntryFlag.sourceTranslated | EntryFlag.destinationTranslated)) === 0) return;
-  // A packet of the original direction gets its destination from a DNAT and its source from an SNAT; a reply the other way round.
   const original = run.direction === 0;
-  const destinationChanges = (flags & EntryFlag.destinationTranslated) !== 0;
-  const changes = original === beforeRouting ? destinationChanges : (flags & EntryFlag.sourceTranslated) !== 0;
-  if (!changes) return;
   const other = run.base + (original ? Entry.replySource : Entry.source);
   const ports = words[other + 2]!;
   const hasPorts = !run.isError && run.protocol !== IpProtocol.icmp;
@@ -69,6 +67,26 @@ export function translateKnown(run: Run, beforeRouting: boolean): void {
     run.currentSource = words[other + 1]!;
     if (hasPorts) run.currentSourcePort = ports & 0xffff;
   }
+}
+
+/** Whether the packet, which is not its entry's first, is translated before or behind routing. */
+function isTranslated(run: Run, beforeRouting: boolean): boolean {
+  if (run.use === EntryUse.none || run.use === EntryUse.fresh) return false;
+  const flags = run.table.words[run.base + Entry.flags]!;
+  // A packet of the original direction gets its destination from a DNAT and its source from an SNAT; a reply the other way round.
+  const byDestination = (run.direction === 0) === beforeRouting;
+  return (flags & (byDestination ? EntryFlag.destinationTranslated : EntryFlag.sourceTranslated)) !== 0;
+}
+
+/**
+ * ICMP errors about translated connections that are dropped: redirects, which would become nonsense, and those that quote less than
+ * the header in which ports are translated. Ref: nf_nat_proto.c: nf_nat_icmp_reply_translation(), tcp_manip_pkt()
+ */
+export function dropsError(run: Run, beforeRouting: boolean): boolean {
+  if (!run.isError) return false;
+  if (beforeRouting && run.icmpType === ICMP_REDIRECT && (run.sourceTranslated || run.destinationTranslated))
+    return true;
+  return (run.status & Status.malformed) !== 0 && isTranslated(run, beforeRouting);
 }
 
 /** The address that MASQUERADE takes: the egress interface's on the next hop's network, else its first; undefined where unknown. */
@@ -93,6 +111,9 @@ export function settleReplyPort(run: Run): number {
     words[run.base + Entry.replySource]!,
     words[run.base + Entry.replyDestination]!,
     words[run.base + Entry.replyPorts]!,
+    // The kernel looks in the bucket of the reply's zone only.
+    run.zoneOriginal === run.zoneReply ? run.zoneOriginal : NO_ZONE,
+    run.zoneReply,
   );
   if (found === -1) return SettledReply.unique;
   const slot = found >> 1;

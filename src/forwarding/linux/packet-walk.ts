@@ -2,17 +2,15 @@ import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { DecisionFlag, Disposition } from '../decision.ts';
 import { Entry, EntryFlag } from './connection-table.ts';
-import { storeMarks, track } from './conntrack.ts';
+import { loseConnection, storeMarks, track } from './conntrack.ts';
 import type { HookPlace } from './match.ts';
-import { endsMasquerade, meetsNatRules, SettledReply, settleReplyPort, translateKnown } from './nat.ts';
+import { dropsError, endsMasquerade, meetsNatRules, SettledReply, settleReplyPort, translateKnown } from './nat.ts';
 import { HookNumber, TableNumber } from './program.ts';
 import { recordConntrack, recordEnd } from './recording.ts';
 import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
 import { EntryUse, type Run } from './run.ts';
 import { TcpState } from './tcp-state.ts';
 import { traverse, Verdict } from './traverse.ts';
-
-const ICMP_REDIRECT = 5;
 
 const place: HookPlace = { ingress: -1, egress: -1 };
 
@@ -23,8 +21,25 @@ export function walkPacket(run: Run): void {
   if (run.sourceTranslated) run.flags |= DecisionFlag.sourceTranslated;
   if (run.destinationTranslated) run.flags |= DecisionFlag.destinationTranslated;
   if (run.router.program.ownErrorsMark && causesOwnError(run)) run.connmarkUnknown = -1;
+  if (run.disposition === Disposition.undetermined && !run.leaves && run.router.program.tracks) leaveUnknown(run);
   storeMarks(run);
   if (run.steps !== null) recordEnd(run);
+}
+
+/**
+ * Where the packet's fate is not known, neither is what becomes of its connection: it may have been translated or marked by rules that
+ * it did not meet here, and its entry may have been made or not (linux-forwarding 2.5).
+ */
+function leaveUnknown(run: Run): void {
+  if (!run.tracked) {
+    loseConnection(run);
+  } else if (run.use === EntryUse.existing) {
+    run.connmarkUnknown = -1;
+  } else if (run.use === EntryUse.fresh) {
+    run.connmarkUnknown = -1;
+    if (run.router.program.translates) loseConnection(run);
+    else run.maySurvive = run.choose(2, run.unknown) === 1;
+  }
 }
 
 function pass(run: Run): void {
@@ -53,7 +68,7 @@ function pass(run: Run): void {
   if (meetsNatRules(run)) {
     if (!runTable(run, HookNumber.prerouting, TableNumber.nat)) return;
   } else {
-    if (isRefusedRedirect(run)) {
+    if (dropsError(run, true)) {
       run.disposition = Disposition.droppedByRule;
       return;
     }
@@ -63,11 +78,6 @@ function pass(run: Run): void {
   if (routed === Routed.ended) return;
   if (routed === Routed.local) deliver(run);
   else forward(run);
-}
-
-/** Translating an ICMP redirect would make nonsense of it. Ref: nf_nat_proto.c: nf_nat_icmp_reply_translation() */
-function isRefusedRedirect(run: Run): boolean {
-  return run.isError && run.icmpType === ICMP_REDIRECT && (run.sourceTranslated || run.destinationTranslated);
 }
 
 function forward(run: Run): void {
@@ -86,6 +96,10 @@ function forward(run: Run): void {
   } else if (endsMasquerade(run)) {
     run.use = EntryUse.dying;
     run.oldGone = true;
+    run.disposition = Disposition.droppedByRule;
+    run.egress = -1;
+    return;
+  } else if (dropsError(run, false)) {
     run.disposition = Disposition.droppedByRule;
     run.egress = -1;
     return;

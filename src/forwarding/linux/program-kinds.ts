@@ -50,7 +50,11 @@ export const TargetKind = {
   notrack: 14,
   unmodelled: 15,
   redirect: 16,
+  conntrack: 17,
 } as const;
+
+/** Bits of a conntrack target's first operand, above its zone. */
+export const ZoneFlag = { original: 0x10000, reply: 0x20000, fromMark: 0x40000 } as const;
 
 /** Which iptables a rule set is of: they differ about fragments. */
 export const RulesVariant = { legacy: 0, nft: 1, unspecified: 2 } as const;

@@ -1,13 +1,23 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
-import type { Chain, Hook, Match, Rule, Ruleset, Table, TableName, Target } from '../../model/netfilter.ts';
+import type {
+  Chain,
+  ConntrackTarget,
+  Hook,
+  Match,
+  Rule,
+  Ruleset,
+  Table,
+  TableName,
+  Target,
+} from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { PortRange } from '../../net/port-range.ts';
 import { LinkDestination } from '../../wire/packet-batch.ts';
 import type { Links } from './links.ts';
-import { CT_FIELDS, MatchKind, RulesVariant, TargetKind } from './program-kinds.ts';
+import { CT_FIELDS, MatchKind, RulesVariant, TargetKind, ZoneFlag } from './program-kinds.ts';
 import type { Registry } from './reasons.ts';
 
-export { CT_FIELDS, MatchKind, RulesVariant, TargetKind };
+export { CT_FIELDS, MatchKind, RulesVariant, TargetKind, ZoneFlag };
 
 /** What an SNAT, DNAT or MASQUERADE target was given. */
 export interface Translation {
@@ -74,6 +84,10 @@ export interface Program {
   readonly bases: readonly (readonly number[])[];
   /** Some rule needs connection tracking (linux-forwarding 1.5). */
   readonly tracks: boolean;
+  /** Some rule gives packets a conntrack zone of their own. */
+  readonly zones: boolean;
+  /** Some rule of raw may write to the mark that all packets share which CT has met there. */
+  readonly marksTemplates: boolean;
   /** Some rule translates addresses. */
   readonly translates: boolean;
   /** A CONNMARK in OUTPUT or POSTROUTING: the router's own ICMP errors may change the mark of the connection they are about. */
@@ -98,7 +112,16 @@ export function baseIndex(hook: number, table: number): number {
 /** Matches that are not modelled and make the kernel track connections. */
 const TRACKING_MATCHES = new Set(['conntrack', 'state', 'connmark', 'connbytes', 'connlabel', 'connlimit', 'helper']);
 /** Targets that are not modelled and make the kernel track connections. */
-const TRACKING_TARGETS = new Set(['CONNMARK', 'CONNSECMARK', 'CT', 'DNAT', 'SNAT', 'MASQUERADE', 'NETMAP', 'REDIRECT']);
+const TRACKING_TARGETS = new Set([
+  'CONNMARK',
+  'CONNSECMARK',
+  'CT --timeout',
+  'DNAT',
+  'SNAT',
+  'MASQUERADE',
+  'NETMAP',
+  'REDIRECT',
+]);
 
 /** Compiles the IPv4 rule sets of a device. Chains that jump in a circle, which no kernel loads, count as unmodelled. */
 export function compileProgram(device: LinuxDevice, links: Links, registry: Registry): Program {
@@ -131,6 +154,7 @@ class ProgramBuilder {
   readonly #portRanges: number[] = [];
   readonly #extras: number[] = [];
   #tracks = false;
+  #zones = false;
   #translates = false;
 
   constructor(links: Links, registry: Registry) {
@@ -220,9 +244,23 @@ class ProgramBuilder {
       case 'redirect':
       case 'masquerade':
         return [this.#translationKind(target), this.#translations.length - 1, 0, -1];
+      case 'notrack':
+        return [TargetKind.notrack, 0, 0, -1];
+      case 'ct':
+        return this.#compileConntrack(target, rule);
       case 'unmodelled':
-        return this.#compileUnmodelled(target.name, target.text, rule);
+        return this.#compileUnmodelled(target.name, rule);
     }
+  }
+
+  #compileConntrack(target: ConntrackTarget, rule: Rule): [number, number, number, number] {
+    this.#tracks = true;
+    if (target.helper !== undefined) return this.#unmodelled('target CT --helper is not modelled', rule);
+    const { zone, zoneDirection } = target;
+    if (zone !== 0) this.#zones = true;
+    const directions =
+      (zoneDirection === 'reply' ? 0 : ZoneFlag.original) | (zoneDirection === 'original' ? 0 : ZoneFlag.reply);
+    return [TargetKind.conntrack, directions | (zone === 'mark' ? ZoneFlag.fromMark : zone), 0, -1];
   }
 
   #translationKind(target: Extract<Target, { kind: 'snat' | 'dnat' | 'redirect' | 'masquerade' }>): number {
@@ -240,9 +278,7 @@ class ProgramBuilder {
     return target.kind === 'dnat' ? TargetKind.dnat : TargetKind.masquerade;
   }
 
-  #compileUnmodelled(name: string, text: string, rule: Rule): [number, number, number, number] {
-    const untracks = name === 'NOTRACK' || (name === 'CT' && /^(-j\s+)?(CT\s+)?--notrack$/.test(text.trim()));
-    if (untracks) return [TargetKind.notrack, 0, 0, -1];
+  #compileUnmodelled(name: string, rule: Rule): [number, number, number, number] {
     if (TRACKING_TARGETS.has(name)) this.#tracks = true;
     return this.#unmodelled(`target ${name} is not modelled`, rule);
   }
@@ -442,6 +478,8 @@ class ProgramBuilder {
       extras: Float64Array.from(this.#extras),
       bases: HOOKS.flatMap((hook) => TABLES.map((table) => this.#bases[hook][table])),
       tracks: this.#tracks,
+      zones: this.#zones,
+      marksTemplates: this.#marksTemplates(),
       translates: this.#translates,
       ownErrorsMark: this.#marksOwnErrors(),
     };
@@ -507,6 +545,13 @@ class ProgramBuilder {
       if (this.#matchKind[match] === MatchKind.transportHeader && this.#matchA[match] === IpProtocol.tcp) return true;
     }
     return false;
+  }
+
+  #marksTemplates(): boolean {
+    return this.#chains.some(({ table, start, end }) => {
+      const kinds = table === 'raw' ? this.#target.slice(start, end) : [];
+      return kinds.some((kind) => kind === TargetKind.connmarkSet || kind === TargetKind.connmarkSave);
+    });
   }
 
   #marksOwnErrors(): boolean {

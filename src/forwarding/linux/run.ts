@@ -73,6 +73,9 @@ export class Run {
   laterFragment = false;
   /** Bytes. */
   fragmentOffset = 0;
+  /** Conntrack zones in which the packet's entry is looked up, by direction of the tuple (linux-forwarding 2.15). */
+  zoneOriginal = 0;
+  zoneReply = 0;
   /** The entry may be worked on where it stands, which saves copying it: there is no other world to see it as it was. */
   inPlace = false;
   /** What conntrack's lookup found, before any world: node, −1, or CONFLICT. */
@@ -91,6 +94,9 @@ export class Run {
   mark = 0;
   markUnknown = 0;
   untracked = false;
+  /** A CT rule of raw gave the packet a template, which looks like an entry until conntrack's hook: its operand. */
+  templated = false;
+  template = 0;
   /** Conntrack's hook was passed. */
   tracked = false;
   view: number = ConntrackView.none;
@@ -106,6 +112,8 @@ export class Run {
   choseNone = false;
   /** The entry that was found is gone in this world. */
   oldGone = false;
+  /** What becomes of the packet is not known, and in this world it leaves its entry behind. */
+  maySurvive = false;
   /** The packet is an ICMP error about the entry's connection: it has no part in the entry's state. */
   isError = false;
   connmark = 0;
@@ -223,6 +231,7 @@ export class Run {
     this.mark = 0;
     this.markUnknown = 0;
     this.untracked = false;
+    this.templated = false;
     this.tracked = false;
     this.view = ConntrackView.none;
     this.use = EntryUse.none;
@@ -232,6 +241,7 @@ export class Run {
     this.base = WORKING_SLOT * ENTRY_LENGTH;
     this.choseNone = false;
     this.oldGone = false;
+    this.maySurvive = false;
     this.isError = false;
     this.connmark = 0;
     this.connmarkUnknown = 0;

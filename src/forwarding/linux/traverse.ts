@@ -1,7 +1,7 @@
 import { formatMark } from '../../net/masked-mark.ts';
 import { DecisionFlag } from '../decision.ts';
 import { Answer } from './answer.ts';
-import { type HookPlace, matches } from './match.ts';
+import { hasTemplate, type HookPlace, matches } from './match.ts';
 import { dropsRedirected, translateFirst } from './nat.ts';
 import { baseIndex, HOOKS, MatchKind, type Program, RulesVariant, TargetKind } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
@@ -208,16 +208,32 @@ function changeMarks(run: Run, program: Program, rule: number): void {
       run.connmark = ((run.connmark & ~b) ^ (run.mark & a)) & ~run.connmarkUnknown;
       return;
     case TargetKind.connmarkRestore:
-      if (run.use === EntryUse.none) return;
+      if (run.use === EntryUse.none) {
+        if (hasTemplate(run)) restoreFromTemplate(run, a, b);
+        return;
+      }
       run.markUnknown = (run.markUnknown & ~a) | (run.connmarkUnknown & b);
       run.mark = ((run.mark & ~a) ^ (run.connmark & b)) & ~run.markUnknown;
       return;
     case TargetKind.notrack:
-      if (!run.tracked) run.untracked = true;
+      if (!run.tracked && !run.templated) run.untracked = true;
+      return;
+    case TargetKind.conntrack:
+      // The first that a packet meets counts, and NOTRACK is one. Ref: xt_CT.c: xt_ct_target().
+      if (run.tracked || run.untracked || run.templated) return;
+      run.templated = true;
+      run.template = a;
       return;
     default:
       return;
   }
+}
+
+/** The template's mark is that of all packets that meet the rule: 0 unless a rule of raw writes to it. Ref: xt_connmark.c */
+function restoreFromTemplate(run: Run, nfmask: number, ctmask: number): void {
+  const unknown = run.router.program.marksTemplates ? ctmask : 0;
+  run.markUnknown = (run.markUnknown & ~nfmask) | unknown;
+  run.mark = run.mark & ~nfmask & ~run.markUnknown;
 }
 
 /** The rule may have been applied: bits on which both ways do not agree become unknown. */
@@ -316,6 +332,8 @@ function effectOf(run: Run, program: Program, rule: number): string {
     case 'pass-through':
     case 'unmodelled':
       return target.name;
+    case 'ct':
+      return target.zone === 0 ? 'CT' : `CT zone ${target.zone}`;
     default:
       return target.kind.toUpperCase();
   }
