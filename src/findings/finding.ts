@@ -1,6 +1,8 @@
 import { configPlace, type Note, type Severity, type Where } from '../diagnostic/diagnostic.ts';
 import type { Diagnoser, Diagnosis } from '../verification/diagnose.ts';
 import { decider, type Failure, proofOf } from '../verification/failures.ts';
+import type { JudgedConnection } from '../verification/judged.ts';
+import { isOnSpsSegment } from '../verification/senders.ts';
 import type { Verification } from '../verification/verification.ts';
 
 /** A kind of finding: its code and its documentation, from which `explain` and the README's table are made. */
@@ -98,6 +100,11 @@ export function explains(item: Diagnosis, failure: Failure): boolean {
     item.role === failure.role ||
     (item.ingress === failure.key.ingress && item.decidedBy !== '' && item.decidedBy === decider(failure.walk))
   );
+}
+
+/** Whether SPS reaches the connection's server on a segment of their own: its requests do not pass the router, though the answers may. */
+export function isServerBesideSps(run: Verification, { connection }: JudgedConnection): boolean {
+  return isOnSpsSegment(run.router, run.intent, { family: connection.family, words: connection.server });
 }
 
 /** Ids of all connections that the failures concern, ascending. */

@@ -22,6 +22,7 @@ import { redirectNextHopNotSps } from './rv408-redirect-next-hop-not-sps.ts';
 import { nextHopNotOnLink } from './rv409-next-hop-not-on-link.ts';
 import { replyRedirectMissing } from './rv411-reply-redirect-missing.ts';
 import { icmpRedirectsEnabled } from './rv413-icmp-redirects-enabled.ts';
+import { connmarkOnSingleInterface } from './rv414-connmark-on-single-interface.ts';
 import { interfaceSettingOverridden } from './rv415-interface-setting-overridden.ts';
 import { clientTrafficBypassesSps } from './rv501-client-traffic-bypasses-sps.ts';
 import { redirectLoop } from './rv502-redirect-loop.ts';
@@ -66,6 +67,7 @@ export const FINDINGS: readonly Finding[] = [
   nextHopNotOnLink,
   replyRedirectMissing,
   icmpRedirectsEnabled,
+  connmarkOnSingleInterface,
   interfaceSettingOverridden,
   clientTrafficBypassesSps,
   redirectLoop,
@@ -100,6 +102,7 @@ export const DIAGNOSIS_ORDER: readonly Finding[] = [
   redirectNextHopNotSps,
   markBeforeConnmark,
   connmarkNeverRestored,
+  connmarkOnSingleInterface,
   droppedByRule,
   replyRedirectMissing,
   clientTrafficBypassesSps,

@@ -1,4 +1,4 @@
-import { detected, type Finding } from './finding.ts';
+import { detected, type Finding, isServerBesideSps } from './finding.ts';
 
 /** RV103. */
 export const oneDirectionCaptured: Finding = {
@@ -19,6 +19,8 @@ export const oneDirectionCaptured: Finding = {
     const oneSided = run.connections.filter((item) => {
       const toServer = item.ways.some((way) => way.path.toServer);
       const toClient = item.ways.some((way) => !way.path.toServer);
+      // What SPS sends to a server beside it does not pass the router.
+      if (!toServer && isServerBesideSps(run, item)) return false;
       // Where SPS's side was captured, what is missing there was not sent.
       return toServer !== toClient && (!toServer || !run.spsSideCaptured || item.leg === 'server');
     });

@@ -1,6 +1,7 @@
 import { beganBefore } from '../observation/connection-log.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
-import { detected, type Finding } from './finding.ts';
+import type { Verification } from '../verification/verification.ts';
+import { detected, type Finding, isServerBesideSps } from './finding.ts';
 
 /** RV107. */
 export const connectionBeganBeforeCapture: Finding = {
@@ -21,7 +22,8 @@ export const connectionBeganBeforeCapture: Finding = {
   detect: (run) => {
     if (run.mode === 'what-if') return [];
     const begun = run.connections.filter((item) => beganBefore(item.connection) && item.ways.length > 0);
-    const proven = begun.filter(isObserved);
+    // SPS may have opened it beside the router, which then saw the server's answers only.
+    const proven = begun.filter((item) => isObserved(item) && !isAnsweredOnly(run, item));
     const open = begun.filter((item) => !isObserved(item));
     return [
       ...describe(proven, 'observed', 'the capture shows which way their packets take'),
@@ -51,6 +53,10 @@ export const connectionBeganBeforeCapture: Finding = {
     }
   },
 };
+
+function isAnsweredOnly(run: Verification, item: JudgedConnection): boolean {
+  return isServerBesideSps(run, item) && item.ways.every((way) => !way.path.toServer);
+}
 
 /** Whether every way of the connection has copies in the capture. */
 function isObserved(item: JudgedConnection): boolean {

@@ -1,4 +1,6 @@
 import { DecisionFlag, Disposition } from '../forwarding/decision.ts';
+import type { Note } from '../diagnostic/diagnostic.ts';
+import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding } from './finding.ts';
 
 /** RV413. */
@@ -48,8 +50,20 @@ export const icmpRedirectsEnabled: Finding = {
         count: group.packets,
         connections: [...group.connections],
         where: run.placeOf(group.frame, position),
+        notes: capturedRedirects(run),
         fix: run.router.remedies.stopIcmpRedirects(name)[0] ?? [],
       });
     });
   },
 };
+
+/** The router's rate limit lets few through, so one that was not captured proves nothing. */
+function capturedRedirects(run: Verification): Note[] {
+  const { count, first } = run.replay.icmpRedirects;
+  if (first === undefined) return [];
+  const message =
+    count === 1
+      ? 'an ICMP redirect of the router is in the capture'
+      : `${count} ICMP redirects of the router are in the capture`;
+  return [{ message, where: run.placeOf(first, -1) }];
+}

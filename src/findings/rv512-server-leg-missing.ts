@@ -1,5 +1,5 @@
 import { Seen } from '../observation/connection-log.ts';
-import { detected, type Finding } from './finding.ts';
+import { detected, type Finding, isServerBesideSps } from './finding.ts';
 
 /** RV512. */
 export const serverLegMissing: Finding = {
@@ -24,6 +24,8 @@ export const serverLegMissing: Finding = {
       (item) =>
         item.leg === 'client' &&
         !item.hasServerLeg &&
+        // On a segment of their own SPS and the server need no router.
+        !isServerBesideSps(run, item) &&
         // What began before the capture had its server leg opened then.
         (item.connection.seen & Seen.synToServer) !== 0 &&
         (item.connection.seen & Seen.establishedByClient) !== 0 &&

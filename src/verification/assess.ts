@@ -323,6 +323,7 @@ class Synthesis {
     const initiator: IpAddress = { family: connection.family, words: connection.client };
     // The server leg of an unknown client: any monitored client does for the flows asked for.
     const request = item.ways.find((way) => way.path.toServer && way.fromSps === false && !way.path.synthetic);
+    const requestMac = request?.path.sourceMac ?? -1;
     const clientInterface = request?.path.ingress ?? this.#interfaceToward(initiator, this.#resolved.clientInterface);
     const reply = item.ways.find((way) => !way.path.toServer && way.fromSps === false && !way.path.synthetic);
     return {
@@ -330,9 +331,10 @@ class Synthesis {
       client: initiator,
       clientPort: connection.clientPort,
       clientInterface,
-      clientMac: -1,
+      clientMac: requestMac >= 0 ? requestMac : this.#run.senders.macOf(initiator),
       server,
       serverPort: connection.serverPort,
+      serverMac: this.#run.senders.macOf(server),
       serverInterface:
         reply !== undefined && !this.#whatIf ? reply.path.ingress : this.#interfaceToward(server, undefined),
       sps,

@@ -232,6 +232,21 @@ function isRight(probe: Probe): boolean {
   return probe.category === 'viaSps';
 }
 
+/**
+ * A change that redirects packets of hosts beside SPS: by packet mark, because the router sees one direction of their connections only,
+ * and with ICMP redirects off, which would teach them to leave the router aside.
+ */
+export function statelessFix({ router, probe, flow, firstThatHelps }: Case): Remedy | undefined {
+  const { remedies } = router;
+  const macs = probe.spec.spsMac < 0 ? [] : [probe.spec.spsMac];
+  const quiet = remedies.stopIcmpRedirects(flow.ingress)[0] ?? [];
+  return firstThatHelps(
+    remedies
+      .redirectWithoutState(flow, macs)
+      .map((remedy) => (flow.ingress === flow.egress ? [...remedy, ...quiet] : remedy)),
+  );
+}
+
 /** The failing packet's flow in words of the intent: networks and service ports rather than one host's. */
 export function flowOf(intent: Intent, probe: Probe, names: readonly string[]): FlowOfInterest {
   const { spec, role } = probe;

@@ -2,6 +2,7 @@ import type { Step } from '../forwarding/walk.ts';
 import type { LinuxDevice } from '../model/linux-device.ts';
 import { type PolicyRule, RouteTableId } from '../model/routing.ts';
 import { formatIpAddress, type IpAddress } from '../net/ip-address.ts';
+import { formatMac } from '../net/mac-address.ts';
 import { formatMark, formatMaskedMark } from '../net/masked-mark.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import type { FlowOfInterest, Remedies, Remedy } from './router.ts';
@@ -23,6 +24,7 @@ export function linuxRemedies(device: LinuxDevice): Remedies {
       [setting('all', 'src_valid_mark', 0), setting(ingress, 'src_valid_mark', 0)],
     ],
     redirect: (flow) => redirect(device, iptables, flow),
+    redirectWithoutState: (flow, spsMacs) => redirectWithoutState(device, iptables, flow, spsMacs),
     moveBehind: (rule) => {
       const spec = specOf(rule);
       return spec === undefined
@@ -60,7 +62,7 @@ export function linuxRemedies(device: LinuxDevice): Remedies {
     leaveUntranslated: (flow) => [
       [`${iptables} -t nat -I POSTROUTING -o ${flow.egress} ${matchOf({ ...flow, ingress: '' }, false)} -j ACCEPT`],
     ],
-    stopIcmpRedirects: (name) => [[setting('all', 'send_redirects', 0), setting(name, 'send_redirects', 0)]],
+    stopIcmpRedirects: (name) => stopIcmpRedirects(device, name),
   };
 }
 
@@ -108,6 +110,32 @@ function redirect(device: LinuxDevice, iptables: string, flow: FlowOfInterest): 
       remedies.push([`${iptables} -t mangle -I PREROUTING ${match} -j ${target} --set-mark ${mark}`]);
   }
   return remedies;
+}
+
+/** A packet mark instead of a connection mark; SPS, which may use any address, is told by its MAC addresses. */
+function redirectWithoutState(
+  device: LinuxDevice,
+  iptables: string,
+  flow: FlowOfInterest,
+  spsMacs: readonly number[],
+): Remedy[] {
+  if (spsMacs.length === 0) return [];
+  const except = spsMacs.map((mac) => `-m mac ! --mac-source ${formatMac(mac)}`).join(' ');
+  return redirectRules(device).flatMap(({ fwmark }): Remedy[] => {
+    if (fwmark === undefined) return [];
+    const mark = fwmark.mask === 0xffffffff ? formatMark(fwmark.value) : formatMaskedMark(fwmark);
+    const [ingress, ...rest] = matchOf(flow, false).split(' -p ');
+    const rule = `${ingress} ${except} -p ${rest.join(' -p ')} -j MARK --set-mark ${mark}`;
+    return [[`${iptables} -t mangle -A PREROUTING ${rule}`], [`${iptables} -t mangle -I PREROUTING ${rule}`]];
+  });
+}
+
+/** Redirects are sent while `all` or the interface says so. A value that is not in the state may be 1. */
+function stopIcmpRedirects(device: LinuxDevice, name: string): Remedy[] {
+  const on = ['all', name].filter(
+    (scope) => device.sysctls.get(`net/ipv4/conf/${scope}/send_redirects`)?.value !== '0',
+  );
+  return on.length === 0 ? [] : [on.map((scope) => setting(scope, 'send_redirects', 0))];
 }
 
 /** Tables with a route by a gateway that only policy rules reach. */

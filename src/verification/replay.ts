@@ -8,6 +8,7 @@ import { ConnectionLog, Seen } from '../observation/connection-log.ts';
 import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
 import { Pairing } from '../observation/pairing.ts';
 import { Side, Vantage } from '../observation/vantage.ts';
+import { ICMP_REDIRECT } from '../wire/icmp-type.ts';
 import { LinkType } from '../wire/link-type.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
 import type { ResolvedIntent } from './intent.ts';
@@ -57,6 +58,8 @@ export interface Replay {
   readonly cut: FrameTally;
   /** Later fragments between monitored hosts, which have no ports. */
   readonly fragments: FrameTally;
+  /** ICMP redirects that the router was seen sending. */
+  readonly icmpRedirects: FrameTally;
   /** IPv6 frames of monitored ports. */
   readonly ipv6: FrameTally;
   /** Unmonitored connections on usually monitored ports, by port. */
@@ -100,6 +103,7 @@ class ReplayRun implements Replay {
   sawEgress = false;
   readonly cut: FrameTally = { count: 0 };
   readonly fragments: FrameTally = { count: 0 };
+  readonly icmpRedirects: FrameTally = { count: 0 };
   readonly ipv6: FrameTally = { count: 0 };
   readonly usualPorts = new Map<number, FrameTally>();
   unansweredArp = 0;
@@ -384,6 +388,8 @@ class ReplayRun implements Replay {
 
   #egress(batch: PacketBatch, row: number, position: number): void {
     this.sawEgress = true;
+    if (batch.protocol[row] === IpProtocol.icmp && batch.icmpType[row] === ICMP_REDIRECT)
+      tally(this.icmpRedirects, batch, row);
     const token = this.#pairing.take(batch, row);
     if (token >= 0) {
       this.log.observe(token, position, batch.destinationMac[row]!);

@@ -28,6 +28,8 @@ export interface Remedies {
   ignoreMarkInReversePath(ingress: string): readonly Remedy[];
   /** Redirect packets that nothing selects yet. */
   redirect(flow: FlowOfInterest): readonly Remedy[];
+  /** Redirect packets by what they are, whatever connection tracking makes of them, except those that SPS sends. */
+  redirectWithoutState(flow: FlowOfInterest, spsMacs: readonly number[]): readonly Remedy[];
   /** Evaluate the marking rule that reads the connection mark after those that set it. */
   moveBehind(rule: Extract<Step, { kind: 'rule' }>): readonly Remedy[];
   /** Turn the connection mark into a packet mark. */
@@ -40,6 +42,7 @@ export interface Remedies {
   raisePolicyRule(fwmark: number, decidedAt: number): readonly Remedy[];
   permit(flow: FlowOfInterest): readonly Remedy[];
   leaveUntranslated(flow: FlowOfInterest): readonly Remedy[];
+  /** Empty where the router sends none on this interface. */
   stopIcmpRedirects(interfaceName: string): readonly Remedy[];
 }
 

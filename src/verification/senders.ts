@@ -18,6 +18,8 @@ export class Senders {
   readonly #possible = new Set<number>();
   /** MAC addresses of other hosts on SPS's segments, by neighbour table and ARP. */
   readonly #others = new Set<number>();
+  /** Of every neighbour, by family and address. */
+  readonly #macByAddress = new Map<string, number>();
   readonly #sps: readonly IpAddress[];
   readonly #segmentHasClients: boolean;
   #sawSpsMac = false;
@@ -32,6 +34,7 @@ export class Senders {
     this.spsInterfaces = intent.spsInterfaces.map(interfaceIndex).filter((index) => index >= 0);
     for (const neighbour of router.neighbours) {
       if (neighbour.mac === undefined || neighbour.mac === 0) continue;
+      this.#macByAddress.set(keyOf(neighbour.address), neighbour.mac);
       if (!intent.spsInterfaces.includes(neighbour.device)) continue;
       if (this.#isSps(neighbour.address)) this.#macs.add(neighbour.mac);
       else this.#others.add(neighbour.mac);
@@ -42,6 +45,11 @@ export class Senders {
   /** One MAC address of SPS for packets that we make, −1 where none is known. */
   get anyMac(): number {
     return [...this.#macs, ...this.#responders][0] ?? -1;
+  }
+
+  /** The MAC address of a host by the neighbour table, −1 where it is not there. */
+  macOf(address: IpAddress): number {
+    return this.#macByAddress.get(keyOf(address)) ?? -1;
   }
 
   /** MAC addresses that belong to SPS. */
@@ -112,6 +120,10 @@ export class Senders {
   #isSps(address: IpAddress): boolean {
     return this.#sps.some((known) => equalIpAddress(known, address));
   }
+}
+
+function keyOf(address: IpAddress): string {
+  return `${address.family}/${address.words.join()}`;
 }
 
 /** Whether monitored clients may sit on a segment that faces SPS, so that the interface alone does not prove the sender. */

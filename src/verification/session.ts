@@ -20,9 +20,12 @@ export interface SessionSpec {
   readonly client: IpAddress;
   readonly clientPort: number;
   readonly clientInterface: number;
+  /** −1 where it is not known. */
   readonly clientMac: number;
   readonly server: IpAddress;
   readonly serverPort: number;
+  /** −1 where it is not known. */
+  readonly serverMac: number;
   /** Where the server's replies enter, if SPS's request does not show it. */
   readonly serverInterface: number;
   readonly sps: IpAddress;
@@ -120,7 +123,7 @@ class SessionRun {
         mac: spec.spsMac,
         interface: spec.spsInterface,
       },
-      responder: { role: 'server-reply', mac: -1, interface: spec.serverInterface },
+      responder: { role: 'server-reply', mac: spec.serverMac, interface: spec.serverInterface },
       // Later in sequence space than the client leg, so that on a shared five-tuple conntrack takes the client leg's packets as old ones.
       requestSequence: 1_000_000,
       replySequence: 2_000_000,

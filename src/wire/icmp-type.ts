@@ -4,6 +4,9 @@ const ECHO = 8;
 const TIMESTAMP = 13;
 const ADDRESS_MASK_REPLY = 18;
 
+/** A gateway tells a host of a better one. */
+export const ICMP_REDIRECT = 5;
+
 /** Ref: IANA, ICMPv6 type numbers */
 const ECHO_REQUEST_V6 = 128;
 const ECHO_REPLY_V6 = 129;

@@ -7,7 +7,7 @@
  */
 import { run } from './command.ts';
 import type { Namespaces } from './namespaces.ts';
-import { HOSTS, type Role, SERVICE_PORT } from './topology.ts';
+import { type Host, type Hosts, type Role, SERVICE_PORT } from './topology.ts';
 
 /** The measuring points, in the order of the path. */
 export const POINTS = [
@@ -25,6 +25,11 @@ export const POINTS = [
   'serverReceivedOtherwise',
   'serverSent',
   'spsReceivedFromServer',
+  'spsReceivedFromClientBeside',
+  'clientReceivedFromSpsBeside',
+  'serverReceivedFromSpsBeside',
+  'spsReceivedFromServerBeside',
+  'clientReceivedForwardedBeside',
 ] as const;
 
 export type Point = (typeof POINTS)[number];
@@ -43,23 +48,37 @@ interface Rule {
 
 const TO_SERVICE = `tcp dport ${SERVICE_PORT}`;
 const FROM_SERVICE = `tcp sport ${SERVICE_PORT}`;
-const arriving = (role: Role) => `ip ttl ${HOSTS[role].initialTtl - 1}`;
+/** Through the router; without it, on a segment of their own. */
+const arriving = (host: Host) => `ip ttl ${host.initialTtl - 1}`;
+const beside = (host: Host) => `ip ttl ${host.initialTtl}`;
 
-const RULES: Readonly<Record<Role, readonly Rule[]>> = {
+const rulesOf = ({ client, sps, server }: Hosts): Readonly<Record<Role, readonly Rule[]>> => ({
   client: [
     { point: 'clientSent', hook: 'output', match: TO_SERVICE },
-    { point: 'clientReceivedFromSps', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving('sps')}` },
-    { point: 'clientReceivedDirectly', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving('server')}` },
+    { point: 'clientReceivedFromSpsBeside', hook: 'prerouting', match: `${FROM_SERVICE} ${beside(sps)}` },
+    {
+      point: 'clientReceivedForwardedBeside',
+      hook: 'prerouting',
+      match: `${FROM_SERVICE} ip ttl ${server.initialTtl - 2}`,
+    },
+    { point: 'clientReceivedFromSps', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving(sps)}` },
+    { point: 'clientReceivedDirectly', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving(server)}` },
     { point: 'clientReceivedOtherwise', hook: 'prerouting', match: FROM_SERVICE },
   ],
   sps: [
     {
+      point: 'spsReceivedFromClientBeside',
+      hook: 'prerouting',
+      match: `ip saddr ${client.address} ${TO_SERVICE} ${beside(client)}`,
+    },
+    { point: 'spsReceivedFromServerBeside', hook: 'prerouting', match: `${FROM_SERVICE} ${beside(server)}` },
+    {
       point: 'spsReceivedFromClient',
       hook: 'prerouting',
-      match: `ip saddr ${HOSTS.client.address} ${TO_SERVICE} ${arriving('client')}`,
+      match: `ip saddr ${client.address} ${TO_SERVICE} ${arriving(client)}`,
     },
-    { point: 'spsReceivedFromHiddenClient', hook: 'prerouting', match: `${TO_SERVICE} ${arriving('client')}` },
-    { point: 'spsReceivedFromServer', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving('server')}` },
+    { point: 'spsReceivedFromHiddenClient', hook: 'prerouting', match: `${TO_SERVICE} ${arriving(client)}` },
+    { point: 'spsReceivedFromServer', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving(server)}` },
     // What SPS sent itself, or forwarded before: it circles.
     { point: 'spsReceivedAgain', hook: 'prerouting', match: `tcp dport ${SERVICE_PORT}` },
     { point: 'spsReceivedAgain', hook: 'prerouting', match: `tcp sport ${SERVICE_PORT}` },
@@ -67,12 +86,13 @@ const RULES: Readonly<Record<Role, readonly Rule[]>> = {
     { point: 'spsSentToServer', hook: 'output', match: TO_SERVICE },
   ],
   server: [
-    { point: 'serverReceivedFromSps', hook: 'prerouting', match: `${TO_SERVICE} ${arriving('sps')}` },
-    { point: 'serverReceivedDirectly', hook: 'prerouting', match: `${TO_SERVICE} ${arriving('client')}` },
+    { point: 'serverReceivedFromSpsBeside', hook: 'prerouting', match: `${TO_SERVICE} ${beside(sps)}` },
+    { point: 'serverReceivedFromSps', hook: 'prerouting', match: `${TO_SERVICE} ${arriving(sps)}` },
+    { point: 'serverReceivedDirectly', hook: 'prerouting', match: `${TO_SERVICE} ${arriving(client)}` },
     { point: 'serverReceivedOtherwise', hook: 'prerouting', match: TO_SERVICE },
     { point: 'serverSent', hook: 'output', match: FROM_SERVICE },
   ],
-};
+});
 
 const TABLE = 'measuring';
 const IPV4_HEADER_LENGTH = 20;
@@ -81,7 +101,7 @@ const DATA_OFFSETS = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /** Installs the counters, before every other hook of the host. */
 export function installCounters(namespaces: Namespaces, role: Role): void {
-  run(namespaces.enter(role, ['nft', '-f', '-']), ruleset(RULES[role]));
+  run(namespaces.enter(role, ['nft', '-f', '-']), ruleset(rulesOf(namespaces.hosts)[role]));
 }
 
 /** Reads the counters of all three hosts. */

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { attempt, type Background, type PeerEvent, run, sleep, start } from './command.ts';
 import type { Namespaces } from './namespaces.ts';
-import { BYSTANDER, HOSTS, PROXY_PORT, ROLES, ROUTER_INTERFACES, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
+import { BYSTANDER, PROXY_PORT, ROLES, ROUTER_INTERFACES, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
 
 /** The address that SPS uses toward servers: its own, the client's with a port of its own, or the client's with its port. */
 export type SpsSource = 'own' | 'client' | 'client-port';
@@ -93,7 +93,7 @@ export async function startPeer(
 ): Promise<Background> {
   const argv =
     role === 'server'
-      ? ['server.py', HOSTS.server.address, String(SERVICE_PORT)]
+      ? ['server.py', namespaces.hosts.server.address, String(SERVICE_PORT)]
       : ['proxy.py', String(PROXY_PORT), source, String(PROXY_CONNECT_SECONDS)];
   const program = start(namespaces.enter(role, python(argv)));
   await program.until(() => program.events.some((event) => event.event === 'ready'), 'ready');
@@ -105,7 +105,7 @@ export async function runSessions(
   namespaces: Namespaces,
   sessions: readonly (readonly Exchange[])[],
 ): Promise<SessionResult[]> {
-  const target = [HOSTS.server.address, String(SERVICE_PORT), String(SESSION_SECONDS)];
+  const target = [namespaces.hosts.server.address, String(SERVICE_PORT), String(SESSION_SECONDS)];
   const client = start(namespaces.enter('client', python(['client.py', ...target, JSON.stringify(sessions)])));
   await client.finished();
   const results = client.events.map((event: PeerEvent) => event as unknown as SessionResult);
@@ -114,7 +114,7 @@ export async function runSessions(
 
 /** Lets the router learn its neighbours' MAC addresses; one that does not answer is learnt as failed. */
 export async function learnNeighbours(namespaces: Namespaces, bystander: boolean): Promise<void> {
-  const addresses = ROLES.map((role) => HOSTS[role].address);
+  const addresses = ROLES.map((role) => namespaces.hosts[role].address);
   if (bystander) addresses.push(BYSTANDER.address);
   run(namespaces.enter('router', python(['knock.py', ...addresses])));
   // An entry fails after three unanswered requests, a second apart.

@@ -31,7 +31,7 @@ import {
   readRouterCounts,
   routerDifference,
 } from './router-state.ts';
-import { ROLES } from './topology.ts';
+import { LAYOUTS, type LayoutName, ROLES } from './topology.ts';
 
 export interface LabOptions {
   readonly spsSource?: SpsSource;
@@ -39,6 +39,8 @@ export interface LabOptions {
   /** Another host on SPS's segment, 172.16.0.2, which answers ARP and forwards nothing. */
   readonly bystander?: boolean;
   readonly offloads?: boolean;
+  /** Default: three segments, one host each. */
+  readonly layout?: LayoutName;
 }
 
 export interface RecordOptions {
@@ -113,10 +115,16 @@ export function labAvailable(): string | undefined {
 
 /** Builds a lab with an unconfigured router that forwards. Throws where it is not available. Its namespaces go with `tearDown`, and with the process at the latest. */
 export async function buildLab(options: LabOptions = {}): Promise<Lab> {
-  const { spsSource = 'own', spsCondition = 'proxy', bystander = false, offloads = false } = options;
+  const {
+    spsSource = 'own',
+    spsCondition = 'proxy',
+    bystander = false,
+    offloads = false,
+    layout = 'separate',
+  } = options;
   const obstacle = labAvailable();
   if (obstacle !== undefined) throw new CommandError(obstacle);
-  const namespaces = createNamespaces({ bystander });
+  const namespaces = createNamespaces({ bystander, hosts: LAYOUTS[layout] });
   const signals = endOnSignals();
   const tearDown = () => {
     signals.dispose();
@@ -191,7 +199,7 @@ async function observeSessions(namespaces: Namespaces, options: ObserveOptions):
     };
   } finally {
     await Promise.all(peers.map((peer) => peer.stop('SIGTERM')));
-    for (const role of ROLES) linkUp(namespaces.name(role), role);
+    for (const role of ROLES) linkUp(namespaces.name(role), namespaces.hosts, role);
   }
 }
 

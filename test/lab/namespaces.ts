@@ -4,11 +4,21 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attempt, run } from './command.ts';
-import { BYSTANDER, HOSTS, ROLES, type Role } from './topology.ts';
+import {
+  BYSTANDER,
+  GATEWAYS,
+  type Hosts,
+  ROLES,
+  type Role,
+  ROUTER_INTERFACES,
+  type RouterInterface,
+} from './topology.ts';
 
-export type NamespaceRole = Role | 'router' | 'bystander';
+export type NamespaceRole = Role | 'router' | 'bystander' | 'switch';
 
 export interface Namespaces {
+  /** Who is where. */
+  readonly hosts: Hosts;
   readonly name: (role: NamespaceRole) => string;
   /** The argv that runs a program in a namespace. */
   readonly enter: (role: NamespaceRole, argv: readonly string[]) => string[];
@@ -28,12 +38,15 @@ const PREFIX = 'redirect-verify';
 const IPROUTE2 = '/etc/iproute2';
 const NETNS_DIRECTORY = '/run/netns';
 
-export function createNamespaces(options: { readonly bystander: boolean }): Namespaces {
+export function createNamespaces(options: { readonly bystander: boolean; readonly hosts: Hosts }): Namespaces {
+  const { hosts } = options;
   removeAbandoned();
   const id = `${PREFIX}-${process.pid}-${randomBytes(3).toString('hex')}`;
   const directory = mkdtempSync(join(tmpdir(), `${id}-`));
   const name = (role: NamespaceRole) => `${id}-${role}`;
-  const roles: NamespaceRole[] = ['router', ...ROLES, ...(options.bystander ? (['bystander'] as const) : [])];
+  const roles: NamespaceRole[] = ['router', ...ROLES];
+  if (options.bystander) roles.push('bystander');
+  if (ROUTER_INTERFACES.some((item) => hostsOn(hosts, item).length !== 1)) roles.push('switch');
   const enter = (role: NamespaceRole, argv: readonly string[]) => ['ip', 'netns', 'exec', name(role), ...argv];
   const remove = () => {
     process.off('exit', remove);
@@ -46,14 +59,15 @@ export function createNamespaces(options: { readonly bystander: boolean }): Name
     cpSync(IPROUTE2, join(directory, 'iproute2'), { recursive: true });
     writeFileSync(join(directory, 'enter'), enterScript(directory));
     for (const role of roles) run(['ip', 'netns', 'add', name(role)]);
-    for (const role of roles) setUpSysctls(enter, role);
-    for (const role of ROLES) connect(name('router'), name(role), role);
+    for (const role of roles) setUpSysctls(enter, role, hosts);
+    for (const item of ROUTER_INTERFACES) connect(name, hosts, item);
     if (options.bystander) addBystander(name('sps'), name('bystander'));
   } catch (error) {
     remove();
     throw error;
   }
   return {
+    hosts,
     name,
     enter,
     enterRouter: (argv) => enter('router', ['unshare', '--uts', 'sh', join(directory, 'enter'), ...argv]),
@@ -69,25 +83,64 @@ export function ownNamespaces(): string[] {
 }
 
 /** Gives a host its link and its default route, which it loses whenever the link goes down. */
-export function linkUp(namespace: string, role: Role): void {
+export function linkUp(namespace: string, hosts: Hosts, role: Role): void {
   run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'up']);
-  run(['ip', '-n', namespace, 'route', 'replace', 'default', 'via', HOSTS[role].gateway]);
+  run(['ip', '-n', namespace, 'route', 'replace', 'default', 'via', hosts[role].gateway]);
 }
 
 export function linkDown(namespace: string): void {
   run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'down']);
 }
 
-function connect(router: string, namespace: string, role: Role): void {
-  const host = HOSTS[role];
-  const near = ['link', 'add', host.interface, 'address', host.gatewayMac, 'netns', router];
-  run(['ip', ...near, 'type', 'veth', 'peer', 'name', 'eth0', 'address', host.mac, 'netns', namespace]);
-  run(['ip', '-n', router, 'addr', 'add', `${host.gateway}/24`, 'brd', '+', 'dev', host.interface]);
-  run(['ip', '-n', router, 'link', 'set', host.interface, 'up']);
+/** One segment: a cable where one host is on it, else a switch. */
+function connect(name: Namespaces['name'], hosts: Hosts, item: RouterInterface): void {
+  const router = name('router');
+  const gateway = GATEWAYS[item];
+  const roles = hostsOn(hosts, item);
+  const [only] = roles;
+  const near = ['link', 'add', item, 'address', gateway.mac, 'netns', router, 'type', 'veth', 'peer', 'name'];
+  if (roles.length === 1 && only !== undefined) {
+    run(['ip', ...near, 'eth0', 'address', hosts[only].mac, 'netns', name(only)]);
+  } else {
+    const port = (end: string) => [`${item}${end}`, 'netns', name('switch')];
+    const inSwitch = ['ip', '-n', name('switch'), 'link'];
+    run([...inSwitch, 'add', `${item}b`, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0']);
+    run(['ip', ...near, ...port('r')]);
+    for (const role of roles) {
+      const host = [
+        'link',
+        'add',
+        'eth0',
+        'address',
+        hosts[role].mac,
+        'netns',
+        name(role),
+        'type',
+        'veth',
+        'peer',
+        'name',
+      ];
+      run(['ip', ...host, ...port(role.slice(0, 2))]);
+    }
+    for (const end of ['r', ...roles.map((role) => role.slice(0, 2))]) {
+      run([...inSwitch, 'set', `${item}${end}`, 'master', `${item}b`]);
+      run([...inSwitch, 'set', `${item}${end}`, 'up']);
+    }
+    run([...inSwitch, 'set', `${item}b`, 'up']);
+  }
+  run(['ip', '-n', router, 'addr', 'add', `${gateway.address}/24`, 'brd', '+', 'dev', item]);
+  run(['ip', '-n', router, 'link', 'set', item, 'up']);
   run(['ip', '-n', router, 'link', 'set', 'lo', 'up']);
-  run(['ip', '-n', namespace, 'addr', 'add', `${host.address}/24`, 'brd', '+', 'dev', 'eth0']);
-  run(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
-  linkUp(namespace, role);
+  for (const role of roles) {
+    const namespace = name(role);
+    run(['ip', '-n', namespace, 'addr', 'add', `${hosts[role].address}/24`, 'brd', '+', 'dev', 'eth0']);
+    run(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
+    linkUp(namespace, hosts, role);
+  }
+}
+
+function hostsOn(hosts: Hosts, item: RouterInterface): Role[] {
+  return ROLES.filter((role) => hosts[role].interface === item);
 }
 
 function addBystander(sps: string, namespace: string): void {
@@ -102,7 +155,7 @@ function addBystander(sps: string, namespace: string): void {
  * A new namespace copies the values of the initial one, so all that matters is said: the kernel's compiled-in defaults, plus
  * forwarding on the router and on SPS (which forwards at packet level what no connection policy controls).
  */
-function setUpSysctls(enter: Namespaces['enter'], role: NamespaceRole): void {
+function setUpSysctls(enter: Namespaces['enter'], role: NamespaceRole, hosts: Hosts): void {
   const forwards = role === 'router' || role === 'sps';
   const values: string[] = ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'];
   values.push(`net.ipv4.ip_forward=${forwards ? 1 : 0}`);
@@ -116,8 +169,8 @@ function setUpSysctls(enter: Namespaces['enter'], role: NamespaceRole): void {
     set('send_redirects', role === 'sps' ? 0 : 1);
     set('accept_redirects', role === 'router' || role === 'sps' ? 0 : 1);
   }
-  if (role !== 'router' && role !== 'bystander') {
-    values.push(`net.ipv4.ip_default_ttl=${HOSTS[role].initialTtl}`, 'net.ipv4.tcp_no_metrics_save=1');
+  if (role === 'client' || role === 'sps' || role === 'server') {
+    values.push(`net.ipv4.ip_default_ttl=${hosts[role].initialTtl}`, 'net.ipv4.tcp_no_metrics_save=1');
     // Different ranges, so that a port tells who chose it.
     if (role === 'client') values.push('net.ipv4.ip_local_port_range=40000 49999');
     if (role === 'sps') values.push('net.ipv4.ip_local_port_range=20000 29999');

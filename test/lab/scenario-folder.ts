@@ -4,11 +4,11 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { run } from './command.ts';
-import { buildLab, type Evidence, type Lab } from './lab.ts';
+import { buildLab, type Evidence, type Lab, type LabOptions } from './lab.ts';
 import { parseProcedure, pastedProcedure } from './procedure.ts';
 import { CAPTURE_FILES, type FrameCounts } from './recorder.ts';
-import type { Expectation, RecordedScenario, Scenario, SetUp, WhatIfScenario } from './scenarios.ts';
-import { CLIENTS_PREFIX, HOSTS, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
+import type { Expectation, RecordedScenario, Scenario, SetUp, Site, WhatIfScenario } from './scenarios.ts';
+import { CLIENTS_PREFIX, LAYOUTS, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
 import { deriveTruth, type Truth } from './truth.ts';
 
 /** What came of it. */
@@ -18,6 +18,7 @@ export interface Outcome {
   readonly frames?: FrameCounts;
 }
 
+const OTHER_FILES = [CAPTURE_FILES.any, ...Object.values(CAPTURE_FILES.perInterface)];
 const ROUTER_FILE = 'router.txt';
 const SITE_FILE = 'redirect-verify.yaml';
 
@@ -30,21 +31,25 @@ async function recordOne(scenario: RecordedScenario, root: string): Promise<Outc
   const lab = await buildLab(labOptions(scenario));
   const scratch = makeFolder(lab.namespaces.scratch, 'recording');
   try {
-    const { snapLength } = scenario;
+    const { snapLength, sessions, compact = false } = scenario;
     // What is stored as pasted text is also what configures the router: so the text is known to work.
     const pasted = pastedProcedure(scenario.commands);
     lab.configure(scenario.procedure ? parseProcedure(pasted) : scenario.commands);
     const state = await lab.routerState();
-    const { evidence, frames } = await lab.record(scratch, snapLength === undefined ? {} : { snapLength });
+    const { evidence, frames } = await lab.record(scratch, {
+      ...(snapLength !== undefined && { snapLength }),
+      ...(sessions !== undefined && { sessions }),
+    });
     const truth = requireTruth(scenario, evidence);
     const folder = makeFolder(root, scenario.name);
-    for (const file of [CAPTURE_FILES.merged, CAPTURE_FILES.any, ...Object.values(CAPTURE_FILES.perInterface)]) {
+    const captures = compact ? { merged: CAPTURE_FILES.merged } : CAPTURE_FILES;
+    for (const file of [captures.merged, ...(compact ? [] : OTHER_FILES)]) {
       copyFileSync(join(scratch, file), join(folder, file));
       chmodSync(join(folder, file), 0o644); // dumpcap's files are its user's alone
     }
     writeFileSync(join(makeFolder(folder, 'router'), ROUTER_FILE), state);
     if (scenario.procedure) writeProcedure(makeFolder(folder, 'procedure'), pasted, lab);
-    writeDescription(folder, scenario, { truth, captures: CAPTURE_FILES, router: 'router', options: {} });
+    writeDescription(folder, scenario, { truth, captures, router: 'router', options: {} });
     return { truth, frames };
   } finally {
     lab.tearDown();
@@ -79,8 +84,10 @@ async function tryWhatIf(scenario: WhatIfScenario, root: string): Promise<Outcom
   }
 }
 
-function labOptions({ snat, spsSource = snat, spsCondition = 'proxy', bystander = false, offloads = false }: SetUp) {
-  return { spsSource, spsCondition, bystander, offloads };
+/** How a scenario's lab is built. */
+export function labOptions({ snat, spsSource = snat, ...setUp }: SetUp): LabOptions {
+  const { spsCondition = 'proxy', bystander = false, offloads = false, layout = 'separate' } = setUp;
+  return { spsSource, spsCondition, bystander, offloads, layout };
 }
 
 /** The expectation is checked against the kernel here, and the tool against the expectation elsewhere. */
@@ -128,16 +135,21 @@ function storedExpectation({ kernel: _, ...expectation }: Expectation): object {
 }
 
 /** The intent, as the tool's user states it. */
-function site({ snat }: Scenario): string {
-  return [
-    `sps: [${HOSTS.sps.address}]`,
-    `spsInterfaces: [${HOSTS.sps.interface}]`,
-    `snat: ${snat}`,
-    `services: [tcp/${SERVICE_PORT}]`,
-    `clients: [${CLIENTS_PREFIX}]`,
-    `servers: [${SERVERS_PREFIX}]`,
-    '',
-  ].join('\n');
+function site(scenario: Scenario): string {
+  const { sps } = LAYOUTS[scenario.layout ?? 'separate'];
+  const stated: Site = {
+    sps: [sps.address],
+    spsInterfaces: [sps.interface],
+    snat: scenario.snat,
+    services: [`tcp/${SERVICE_PORT}`],
+    clients: [CLIENTS_PREFIX],
+    servers: [SERVERS_PREFIX],
+    ...scenario.site,
+  };
+  const lines = Object.entries(stated).map(([key, value]) => {
+    return `${key}: ${typeof value === 'string' ? value : `[${value.join(', ')}]`}`;
+  });
+  return `${lines.join('\n')}\n`;
 }
 
 function writeProcedure(folder: string, pasted: string, lab: Lab): void {

@@ -1,6 +1,7 @@
 /** The stored scenarios: one set-up each, what it shows, and what a verifier must say of it. */
-import type { SpsCondition, SpsSource } from './hosts.ts';
+import type { Exchange, SpsCondition, SpsSource } from './hosts.ts';
 import { OWN_ADDRESS, SPOOFING, STEPS } from './procedure.ts';
+import type { LayoutName } from './topology.ts';
 
 export interface Expectation {
   readonly verdict: 'verified' | 'failed' | 'inconclusive';
@@ -23,6 +24,19 @@ export interface SetUp {
   readonly spsCondition?: SpsCondition;
   readonly bystander?: boolean;
   readonly offloads?: boolean;
+  readonly layout?: LayoutName;
+  /** What the intent says other than the layout has it. */
+  readonly site?: Partial<Site>;
+}
+
+/** The intent as the site file states it. */
+export interface Site {
+  readonly sps: readonly string[];
+  readonly spsInterfaces: readonly string[];
+  readonly snat: 'own' | 'client' | 'fixed';
+  readonly services: readonly string[];
+  readonly clients: readonly string[];
+  readonly servers: readonly string[];
 }
 
 export interface RecordedScenario extends SetUp {
@@ -31,6 +45,10 @@ export interface RecordedScenario extends SetUp {
   readonly shows: string;
   readonly expect: Expectation;
   readonly snapLength?: number;
+  /** Stores one pcapng file only, of frames cut behind their headers, where the other ways of recording would show nothing new. */
+  readonly compact?: boolean;
+  /** Default: those of lab.ts; of a compact scenario one. */
+  readonly sessions?: readonly (readonly Exchange[])[];
   /** Stores the set-up also as a procedure pasted from documentation. */
   readonly procedure?: boolean;
 }
@@ -50,6 +68,9 @@ export interface WhatIfScenario extends SetUp {
 export type Scenario = RecordedScenario | WhatIfScenario;
 
 const FULL_LENGTH = 262_144;
+/** Ethernet, IPv4 and the longest TCP header that the lab's hosts send. */
+const HEADERS_LENGTH = 80;
+const ONE_SESSION: readonly (readonly Exchange[])[] = [[[120, 300]]];
 
 /** Whatever the set-up: the state is complete, and the router runs what its state says. */
 const NEVER = ['RV301', 'RV302', 'RV303', 'RV304', 'RV505'];
@@ -92,6 +113,17 @@ const reversePathFilter = (name: string, value: number) => `echo ${value} > /pro
 
 const WITHOUT_REPLY_RULE = replace(SPOOFING, STEPS.REPLY_RULE, []);
 const BROKEN_FOR_WHAT_IF = [...WITHOUT_REPLY_RULE, reversePathFilter('all', 1)];
+
+/** The procedure's routing alone: the packets are marked in another way. */
+const ROUTING = [STEPS.TABLE_NAME, STEPS.ROUTE, STEPS.POLICY_RULE];
+const besideClients = (commands: readonly string[]) =>
+  commands.map((command) => command.replace('172.16.0.1 ', '192.168.0.1 ').replace('! -i eth1', '! -i eth0'));
+const besideServers = (commands: readonly string[]) =>
+  commands.map((command) => command.replace('172.16.0.1 ', '10.0.0.1 ').replace('! -i eth1', '! -i eth2'));
+const MARK_BESIDE_CLIENTS = STEPS.MARK_RULE.replace('! -i eth1', '! -i eth0');
+const STATELESS_BESIDE_CLIENTS =
+  'iptables -t mangle -A PREROUTING -i eth0 -m mac ! --mac-source 02:00:c0:a8:00:01 -p tcp -d 10.0.0.0/24 --dport 3389 -j MARK --set-mark 1';
+const NO_ICMP_REDIRECTS = ['all', 'eth0'].map((name) => `sysctl -w net.ipv4.conf.${name}.send_redirects=0`);
 
 export const SCENARIOS: readonly Scenario[] = [
   recorded({
@@ -328,10 +360,98 @@ export const SCENARIOS: readonly Scenario[] = [
     commands: OWN_ADDRESS.map((command) => command.replace(/^iptables /, 'iptables-legacy ')),
     expect: verified(),
   }),
+  compact({
+    name: 'beside-clients-recipe',
+    shows:
+      "SPS is on the clients' segment and the seed's procedure was followed to the letter: the exemption of SPS's interface exempts the clients, too. Everything bypasses SPS, and all sessions succeed.",
+    snat: 'own',
+    layout: 'sps-beside-clients',
+    commands: besideClients(OWN_ADDRESS),
+    expect: failed(['RV414', 'RV501'], ['RV502', 'RV503', 'RV510', 'RV602']),
+  }),
+  compact({
+    name: 'beside-clients-connmark-by-mac',
+    shows:
+      "SPS is on the clients' segment and is exempt by its MAC address. The router never sees SPS's SYN-ACK, so the client's ACK is INVALID, has no connection mark, and goes straight to the server.",
+    snat: 'own',
+    layout: 'sps-beside-clients',
+    commands: replace(besideClients(OWN_ADDRESS), MARK_BESIDE_CLIENTS, [
+      'iptables -t mangle -A PREROUTING -m mac ! --mac-source 02:00:c0:a8:00:01 -m connmark --mark 1 -j MARK --set-mark 1',
+      ...NO_ICMP_REDIRECTS,
+    ]),
+    expect: failed(['RV414', 'RV510'], ['RV413', 'RV502', 'RV503', 'RV602']),
+  }),
+  compact({
+    name: 'beside-clients-stateless',
+    shows:
+      "SPS is on the clients' segment, exempt by its MAC address, and packets are marked without a connection mark. ICMP redirects are off.",
+    snat: 'own',
+    layout: 'sps-beside-clients',
+    commands: [STATELESS_BESIDE_CLIENTS, ...NO_ICMP_REDIRECTS, ...besideClients(ROUTING)],
+    expect: verified(),
+  }),
+  compact({
+    name: 'beside-clients-icmp-redirects',
+    shows: "The same with the kernel's default of send_redirects: the router tells the client to send to SPS directly.",
+    snat: 'own',
+    layout: 'sps-beside-clients',
+    commands: [STATELESS_BESIDE_CLIENTS, ...besideClients(ROUTING)],
+    expect: verified('RV413'),
+  }),
+  compact({
+    name: 'beside-clients-spoofing',
+    shows:
+      "SPS is on the clients' segment and uses the client's address toward servers: requests and answers are marked without a connection mark, and SPS is exempt by its MAC address.",
+    snat: 'client',
+    layout: 'sps-beside-clients',
+    commands: [
+      STATELESS_BESIDE_CLIENTS,
+      'iptables -t mangle -A PREROUTING -i eth2 -p tcp -s 10.0.0.0/24 --sport 3389 -j MARK --set-mark 1',
+      ...NO_ICMP_REDIRECTS,
+      ...besideClients(ROUTING),
+    ],
+    expect: verified(),
+  }),
+  compact({
+    name: 'beside-servers-own-address',
+    shows:
+      "SPS is on the servers' segment and uses its own address: the seed's procedure works, even with a strict reverse path filter, and the server leg does not pass the router.",
+    snat: 'own',
+    layout: 'sps-beside-servers',
+    commands: [...besideServers(OWN_ADDRESS), reversePathFilter('all', 1)],
+    expect: verified(),
+  }),
+  compact({
+    name: 'beside-servers-spoofing',
+    shows:
+      "SPS is on the servers' segment and uses the client's address: the exemption of its interface exempts the servers' answers, which go straight to the client.",
+    snat: 'client',
+    layout: 'sps-beside-servers',
+    commands: besideServers(SPOOFING),
+    expect: failed(['RV414', 'RV601'], ['RV411', 'RV501', 'RV502', 'RV503', 'RV602']),
+  }),
+  compact({
+    name: 'beside-servers-spoofing-stateless',
+    shows:
+      "SPS is on the servers' segment and uses the client's address: requests and answers are marked without a connection mark, and SPS is exempt by its MAC address.",
+    snat: 'client',
+    layout: 'sps-beside-servers',
+    commands: [
+      'iptables -t mangle -A PREROUTING -i eth0 -p tcp -d 10.0.0.0/24 --dport 3389 -j MARK --set-mark 1',
+      'iptables -t mangle -A PREROUTING -i eth2 -m mac ! --mac-source 02:00:0a:00:00:01 -p tcp -s 10.0.0.0/24 --sport 3389 -j MARK --set-mark 1',
+      ...['all', 'eth2'].map((name) => `sysctl -w net.ipv4.conf.${name}.send_redirects=0`),
+      ...besideServers(ROUTING),
+    ],
+    expect: verified(),
+  }),
 ];
 
 function recorded(scenario: Omit<RecordedScenario, 'kind'>): RecordedScenario {
   return { kind: 'recorded', ...scenario };
+}
+
+function compact(scenario: Omit<RecordedScenario, 'kind' | 'compact'>): RecordedScenario {
+  return { kind: 'recorded', compact: true, snapLength: HEADERS_LENGTH, sessions: ONE_SESSION, ...scenario };
 }
 
 function whatIf(scenario: Omit<WhatIfScenario, 'kind'>): WhatIfScenario {

@@ -14,14 +14,15 @@ export interface Host {
   readonly mac: string;
   readonly initialTtl: number;
   /** The router's interface on this host's segment. */
-  readonly interface: 'eth0' | 'eth1' | 'eth2';
+  readonly interface: RouterInterface;
   readonly gateway: string;
   readonly gatewayMac: string;
 }
 
 export type Role = 'client' | 'sps' | 'server';
+export type Hosts = Readonly<Record<Role, Host>>;
 
-export const HOSTS: Readonly<Record<Role, Host>> = {
+export const HOSTS: Hosts = {
   client: {
     address: '192.168.0.10',
     mac: '02:00:c0:a8:00:0a',
@@ -51,7 +52,35 @@ export const HOSTS: Readonly<Record<Role, Host>> = {
 /** Another host on SPS's segment, which answers ARP and forwards nothing. */
 export const BYSTANDER = { address: '172.16.0.2', mac: '02:00:ac:10:00:02' } as const;
 
+/** Where the hosts are. Those on one segment reach each other without the router. */
+export const LAYOUTS = {
+  /** Three segments, one host each. */
+  separate: HOSTS,
+  /** SPS among the clients. */
+  'sps-beside-clients': { ...HOSTS, sps: beside(HOSTS.client, '192.168.0.1', '02:00:c0:a8:00:01') },
+  /** SPS among the servers. */
+  'sps-beside-servers': { ...HOSTS, sps: beside(HOSTS.server, '10.0.0.1', '02:00:0a:00:00:01') },
+  /** A client among SPS's neighbours. */
+  'client-beside-sps': {
+    ...HOSTS,
+    client: { ...HOSTS.sps, address: '172.16.0.20', mac: '02:00:ac:10:00:14', initialTtl: HOSTS.client.initialTtl },
+  },
+} satisfies Readonly<Record<string, Hosts>>;
+
+export type LayoutName = keyof typeof LAYOUTS;
+
+function beside(host: Host, address: string, mac: string): Host {
+  return { ...host, address, mac, initialTtl: HOSTS.sps.initialTtl };
+}
+
 export const ROLES: readonly Role[] = ['client', 'sps', 'server'];
 export const ROUTER_INTERFACES = ['eth0', 'eth1', 'eth2'] as const;
+export type RouterInterface = (typeof ROUTER_INTERFACES)[number];
+/** The router's own addresses; each interface's MAC address spells it. */
+export const GATEWAYS: Readonly<Record<RouterInterface, { readonly address: string; readonly mac: string }>> = {
+  eth0: { address: HOSTS.client.gateway, mac: HOSTS.client.gatewayMac },
+  eth1: { address: HOSTS.sps.gateway, mac: HOSTS.sps.gatewayMac },
+  eth2: { address: HOSTS.server.gateway, mac: HOSTS.server.gatewayMac },
+};
 export const SERVERS_PREFIX = '10.0.0.0/24';
 export const CLIENTS_PREFIX = '192.168.0.0/24';

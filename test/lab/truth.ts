@@ -26,12 +26,24 @@ const LEGS: readonly { readonly sent: Point; readonly received: readonly Point[]
   {
     sent: 'clientSent',
     // Source NAT on the way hides the client's address; the packets are the client's by their TTL.
-    received: ['spsReceivedFromClient', 'spsReceivedFromHiddenClient'],
+    received: ['spsReceivedFromClient', 'spsReceivedFromHiddenClient', 'spsReceivedFromClientBeside'],
     what: 'from the client to SPS',
   },
-  { sent: 'spsSentToClient', received: ['clientReceivedFromSps'], what: 'from SPS to the client' },
-  { sent: 'spsSentToServer', received: ['serverReceivedFromSps'], what: 'from SPS to the server' },
-  { sent: 'serverSent', received: ['spsReceivedFromServer'], what: 'from the server to SPS' },
+  {
+    sent: 'spsSentToClient',
+    received: ['clientReceivedFromSps', 'clientReceivedFromSpsBeside'],
+    what: 'from SPS to the client',
+  },
+  {
+    sent: 'spsSentToServer',
+    received: ['serverReceivedFromSps', 'serverReceivedFromSpsBeside'],
+    what: 'from SPS to the server',
+  },
+  {
+    sent: 'serverSent',
+    received: ['spsReceivedFromServer', 'spsReceivedFromServerBeside'],
+    what: 'from the server to SPS',
+  },
 ];
 
 /** Packets that were somewhere they must not be. */
@@ -39,6 +51,7 @@ const STRAYS: readonly (readonly [Point, string])[] = [
   ['serverReceivedDirectly', 'packets of the client reached the server without SPS'],
   ['clientReceivedDirectly', 'packets of the server reached the client without SPS'],
   ['spsReceivedAgain', 'packets of SPS came back to it'],
+  ['clientReceivedForwardedBeside', 'packets of the server reached the client through SPS, which knew nothing of them'],
   ['clientReceivedOtherwise', 'packets reached the client by another way'],
   ['serverReceivedOtherwise', 'packets reached the server by another way'],
 ];

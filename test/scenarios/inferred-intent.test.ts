@@ -5,8 +5,8 @@
 import { describe, expect, it } from 'vitest';
 import { verify } from '../../src/verify.ts';
 import {
-  FORMS,
   type Form,
+  formsOf,
   inputsOf,
   routerOf,
   type StoredScenario,
@@ -34,7 +34,7 @@ const OPPOSITE = { verified: 'failed', failed: 'verified' } as const;
 describe('the intent is inferred', () => {
   it.each(storedScenarios())('$name: nothing is said that the kernel refutes', async (scenario) => {
     const wants = new Set<string>();
-    for (const form of FORMS) {
+    for (const form of formsOf(scenario)) {
       let report: Awaited<ReturnType<typeof verifyUnstated>>;
       try {
         report = await verifyUnstated(scenario, form);

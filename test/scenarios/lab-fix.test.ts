@@ -13,6 +13,7 @@ import { CommandError } from '../lab/command.ts';
 import { buildLab, type Lab, labAvailable, type Recording } from '../lab/lab.ts';
 import { CAPTURE_FILES } from '../lab/recorder.ts';
 import { SCENARIOS } from '../lab/scenarios.ts';
+import { labOptions } from '../lab/scenario-folder.ts';
 import { deriveTruth } from '../lab/truth.ts';
 import { intentOf, storedScenario } from './stored-scenario.ts';
 
@@ -21,6 +22,7 @@ const GROUPS = [
   ['rp-filter-strict-interface', 'reply-rule-forgotten', 'wrong-port'],
   ['rp-filter-strict-all', 'mark-before-connmark', 'empty-table'],
   ['no-sps-exemption', 'wrong-next-hop', 'policy-rule-behind-main', 'filter-forbids-detour'],
+  ['beside-clients-recipe', 'beside-clients-connmark-by-mac', 'beside-servers-spoofing'],
 ] as const;
 
 /** A busy machine may lose a frame in one of the ways of recording. */
@@ -43,8 +45,7 @@ describe.skipIf(obstacle !== undefined && !required)('the printed fixes turn fai
       async (name) => {
         const scenario = SCENARIOS.find((candidate) => candidate.name === name);
         if (scenario === undefined) throw new Error(`no scenario ${name}`);
-        const { snat, spsSource = snat, bystander = false } = scenario;
-        const lab = await buildLab({ spsSource, bystander });
+        const lab = await buildLab(labOptions(scenario));
         try {
           lab.configure(scenario.commands);
           const broken = await judge(lab, name, join(scratch, `${name}-broken`));

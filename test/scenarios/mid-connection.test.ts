@@ -19,7 +19,8 @@ const RECORD_LENGTH = 16;
 
 /** Those with connections that live long enough to be cut: in the others everything hangs from the first packet on. */
 const SCENARIOS = storedScenarios().filter(
-  ({ kernel, options }) => options['what-if'] !== true && kernel.packets.serverSent > 4,
+  ({ kernel, options, captures }) =>
+    options['what-if'] !== true && captures.perInterface !== undefined && kernel.packets.serverSent > 4,
 );
 
 interface Record {

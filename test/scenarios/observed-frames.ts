@@ -7,7 +7,7 @@ import { openCaptureSet } from '../../src/capture/open-capture.ts';
 import { formatMac } from '../../src/net/mac-address.ts';
 import { formatIpv4 } from '../../src/net/ip-address.ts';
 import { Direction, PacketBatch, Status } from '../../src/wire/packet-batch.ts';
-import { HOSTS, ROLES, ROUTER_INTERFACES } from '../lab/topology.ts';
+import { ROUTER_INTERFACES } from '../lab/topology.ts';
 
 /** An IP frame as it left the router. */
 export interface EgressCopy {
@@ -62,7 +62,7 @@ export async function observeFrames(inputs: readonly CaptureInput[]): Promise<Ob
       const device = name ?? ROUTER_INTERFACES[index! - 2] ?? `interface ${index}`;
       const leaves =
         batch.direction[row] === Direction.unknown
-          ? ROLES.some((role) => formatMac(batch.sourceMac[row]!) === HOSTS[role].gatewayMac)
+          ? formatMac(batch.sourceMac[row]!).endsWith(':fe')
           : batch.direction[row] === Direction.outbound;
       if ((batch.status[row]! & Status.arp) !== 0) {
         if (leaves && batch.arpOperation[row] === 1)
@@ -130,5 +130,5 @@ function addressSpelledBy(mac: string): string {
 }
 
 function isRouter(address: string): boolean {
-  return ROLES.some((role) => HOSTS[role].gateway === address);
+  return address.endsWith('.254');
 }

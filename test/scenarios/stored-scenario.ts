@@ -12,7 +12,7 @@ import type { Report } from '../../src/report/report.ts';
 import type { StatedIntent } from '../../src/verification/intent.ts';
 import { verify } from '../../src/verify.ts';
 
-/** The three ways in which every scenario was recorded at once. */
+/** The ways in which scenarios were recorded at once; some are stored in the first alone. */
 export const FORMS = ['merged', 'any', 'perInterface'] as const;
 export type Form = (typeof FORMS)[number];
 
@@ -23,7 +23,12 @@ const DESCRIPTION = v.strictObject({
   name: v.string(),
   shows: v.string(),
   recorded: v.strictObject({ kernel: v.string(), iptables: v.string(), date: v.string() }),
-  captures: v.strictObject({ merged: v.string(), any: v.string(), perInterface: v.record(v.string(), v.string()) }),
+  captures: v.strictObject({
+    merged: v.string(),
+    /** Absent where the scenario is stored in the merged form alone. */
+    any: v.optional(v.string()),
+    perInterface: v.optional(v.record(v.string(), v.string())),
+  }),
   router: v.string(),
   site: v.optional(v.string()),
   options: v.strictObject({ 'what-if': v.optional(v.boolean()) }),
@@ -39,6 +44,11 @@ const DESCRIPTION = v.strictObject({
       serverReceivedDirectly: v.number(),
       clientReceivedDirectly: v.number(),
       clientReceivedOtherwise: v.number(),
+      /** On a segment that two hosts share. */
+      clientReceivedFromSpsBeside: v.optional(v.number(), 0),
+      spsReceivedFromClientBeside: v.optional(v.number(), 0),
+      serverReceivedFromSpsBeside: v.optional(v.number(), 0),
+      spsReceivedFromServerBeside: v.optional(v.number(), 0),
     }),
     /** Where offloads merge packets on the way. */
     payloadBytes: v.optional(v.record(v.string(), v.number())),
@@ -88,8 +98,19 @@ export function storedScenario(name: string): StoredScenario {
 
 /** The words of the command line that name the captures in one of the forms. */
 export function captureArguments({ folder, captures }: StoredScenario, form: Form): string[] {
-  if (form !== 'perInterface') return [posix.join(folder, captures[form])];
-  return Object.entries(captures.perInterface).map(([name, file]) => `${name}=${posix.join(folder, file)}`);
+  if (form !== 'perInterface') return [posix.join(folder, captures[form] ?? missing(folder, form))];
+  return Object.entries(captures.perInterface ?? missing(folder, form)).map(
+    ([name, file]) => `${name}=${posix.join(folder, file)}`,
+  );
+}
+
+function missing(folder: string, form: Form): never {
+  throw new Error(`${folder} has no captures in the form ${form}`);
+}
+
+/** The forms in which a scenario is stored. */
+export function formsOf({ captures }: Description): Form[] {
+  return FORMS.filter((form) => captures[form] !== undefined);
 }
 
 /** All words of the command line that verifies a scenario in one of the forms. */

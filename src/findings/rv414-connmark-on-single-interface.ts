@@ -1,0 +1,52 @@
+import { type Case, type Diagnosis, statelessFix } from '../verification/diagnose.ts';
+import { type Finding, fromDiagnoses, whereOf } from './finding.ts';
+
+/** RV414. */
+export const connmarkOnSingleInterface: Finding = {
+  kind: {
+    code: 'RV414',
+    slug: 'connmark-on-single-interface',
+    severity: 'error',
+    saidWhen:
+      'SPS is on the clients’ interface, or on the servers’ with spoofing, where the connection mark recipe cannot work',
+    meaning:
+      'SPS shares an interface of the router with the hosts whose packets are to be redirected. The exemption of that interface exempts them, too; and where SPS is exempt by its MAC address instead, the router does not see both directions of the connection, so that conntrack takes packets for INVALID, which have no connection mark.',
+    whyItMatters:
+      'Packets go straight to their destination: sessions work and are not recorded, or break after their first packet.',
+    example:
+      'SPS 192.168.0.1 and clients 192.168.0.0/24 on eth0, and -A PREROUTING ! -i eth0 -m connmark --mark 1 -j MARK.',
+    whatToDo:
+      'Mark the packets themselves (-j MARK under the conditions of the CONNMARK rule), except those from SPS’s MAC address, and switch ICMP redirects off on that interface; or give SPS an interface of its own.',
+    references: [
+      'iptables-extensions(8): mac, MARK',
+      'kernel net/netfilter/nf_conntrack_proto_tcp.c: tcp_conntracks[] (ACK in SYN_SENT)',
+    ],
+  },
+  detect: (run) => fromDiagnoses(run, 'RV414'),
+  diagnose: (failing) => {
+    const { probe, flow, intent } = failing;
+    if (probe.fromSps || probe.category !== 'bypassed' || !intent.spsInterfaces.includes(flow.ingress))
+      return undefined;
+    if (probe.toServer && !isForSpsInterface(failing)) return undefined;
+    const tracked = probe.walk.steps.findLast((step) => step.kind === 'rule' && step.effect.startsWith('CONNMARK'));
+    if (tracked?.kind !== 'rule') return undefined;
+    const fix = statelessFix(failing);
+    if (fix === undefined) return undefined;
+    return {
+      code: 'RV414',
+      key: `RV414:${flow.ingress}:${probe.role}`,
+      message: `SPS is on ${flow.ingress}, as ${probe.toServer ? 'the clients' : 'the servers'} are, and a connection mark does not redirect what they send: ${probe.label}, ${probe.flow}`,
+      ...whereOf(tracked.origin),
+      notes: [],
+      fix,
+      role: probe.role,
+      category: probe.category,
+    } satisfies Diagnosis;
+  },
+};
+
+/** Whether the redirect was written for clients on the interface of SPS; where it was not, they are others among its neighbours (RV416). */
+function isForSpsInterface({ router, intent }: Case): boolean {
+  const requests = router.redirect.selections.filter((selection) => !selection.replies);
+  return requests.every(({ ingress }) => ingress === undefined || intent.spsInterfaces.includes(ingress));
+}
