@@ -17,7 +17,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** What-if scenarios judge the captures of another one, as predating their configuration: no part of those shows what SPS did. */
 const SCENARIOS = storedScenarios().filter(
-  ({ options, captures }) => options['what-if'] !== true && Object.keys(captures.perInterface).length === 3,
+  ({ options, captures }) => options['what-if'] !== true && Object.keys(captures.perInterface ?? {}).length === 3,
 );
 
 /** Of the runs and of the connections that a kind of capture shows: how many, and how many are inconclusive. */
