@@ -1,5 +1,6 @@
 import type { Problem } from '../diagnostic/diagnostic.ts';
 import type { Span } from '../text/span.ts';
+import type { IpSet } from './ip-set.ts';
 import type { Ruleset } from './netfilter.ts';
 import type { Neighbour, NetworkInterface } from './network-interface.ts';
 import type { NextHopObject, PolicyRule, Route } from './routing.ts';
@@ -40,6 +41,8 @@ export interface LinuxDevice {
   readonly known: Known;
   readonly interfaces: readonly NetworkInterface[];
   readonly rulesets: readonly Ruleset[];
+  /** By name; absent where no `ipset save` was given. */
+  readonly sets?: ReadonlyMap<string, IpSet>;
   /** In evaluation order: priority, then insertion. */
   readonly policyRules: readonly PolicyRule[];
   readonly routes: readonly Route[];

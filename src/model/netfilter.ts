@@ -149,6 +149,15 @@ export type Match =
       readonly negated: boolean;
       readonly besideState: boolean;
     }
+  /** `-m set`: the directions say where each part of a member is looked for. */
+  | {
+      readonly kind: 'set';
+      readonly set: string;
+      readonly directions: readonly ('source' | 'destination')[];
+      /** `--return-nomatch`: only the exceptions of the set count. */
+      readonly returnNomatch: boolean;
+      readonly negated: boolean;
+    }
   /** Recognised by name, effect not modelled: unknown, never skipped. */
   | { readonly kind: 'unmodelled'; readonly name: string; readonly text: string };
 
@@ -194,6 +203,17 @@ export type Target =
   /** `-j NOTRACK`, `-j CT --notrack`. */
   | { readonly kind: 'notrack' }
   | ConntrackTarget
+  /** The network part of the destination (of the source behind routing) is replaced. */
+  | { readonly kind: 'netmap'; readonly address: number; readonly mask: number }
+  | { readonly kind: 'ttl'; readonly how: 'set' | 'increase' | 'decrease'; readonly value: number }
+  /** tos = (tos & ~mask) ^ value. */
+  | { readonly kind: 'tos'; readonly value: number; readonly mask: number }
+  /** `-j ECN --ecn-tcp-remove`: clears CWR and ECE of TCP. */
+  | { readonly kind: 'ecn-tcp-remove' }
+  /** To a local program's socket, with the mark nf = (nf & ~mask) ^ value; without such a socket the packet is dropped. */
+  | { readonly kind: 'tproxy'; readonly value: number; readonly mask: number }
+  /** Changes sets, and leaves the packet alone. */
+  | { readonly kind: 'set-change'; readonly sets: readonly string[] }
   /** Does not touch the path and evaluation goes on: LOG, TCPMSS, NFLOG, CLASSIFY … */
   | { readonly kind: 'pass-through'; readonly name: string }
   | { readonly kind: 'unmodelled'; readonly name: string; readonly text: string };

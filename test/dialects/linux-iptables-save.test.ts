@@ -206,8 +206,8 @@ describe('what is not modelled', () => {
     },
     {
       name: 'takes its options up to the target',
-      rule: '-m set ! --match-set nets src,dst -j DROP',
-      want: '? -m set ! --match-set nets src,dst > drop',
+      rule: '-m recent ! --rcheck --name nets --seconds 60 -j DROP',
+      want: '? -m recent ! --rcheck --name nets --seconds 60 > drop',
     },
     {
       name: 'leaves ports to the protocol',
@@ -229,7 +229,7 @@ describe('what is not modelled', () => {
       rule: '-p tcp -m tcp --tcp-option 2',
       want: 'protocol 6, header 6, ? --tcp-option 2 > none',
     },
-    { name: 'a target that changes fields', rule: '-j TOS --set-tos 0x10/0x3f', want: ' > ? TOS' },
+    { name: 'a target that computes marks', rule: '-j HMARK --hmark-tuple src --hmark-mod 3', want: ' > ? HMARK' },
     {
       name: 'a target that leaves it to user space',
       rule: '-j NFQUEUE --queue-num 1 --queue-bypass',

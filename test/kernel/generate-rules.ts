@@ -425,7 +425,7 @@ function tidy(made: ScenarioRule): ScenarioRule {
   if (protocols.length < 2) return made;
   const text = made.text.replace(/^(.*) (?:! )?-p \w+ (-j .*)$/, '$1 $2');
   const [, negated, first] = protocols[0]!;
-  if (/--to-|tcp-reset/.test(made.text) && (negated !== undefined || first !== 'tcp')) {
+  if (/--to-|tcp-reset|TCPOPTSTRIP|--ecn-tcp/.test(made.text) && (negated !== undefined || first !== 'tcp')) {
     return { ...made, text: text.replace(/-j .*$/, '-j RETURN') };
   }
   return { ...made, text };

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { interfaceMac } from './frame.ts';
 import { CONNTRACK_PROFILES } from './generate-conntrack.ts';
 import { ENTRY_MATCHES, HEADER_MATCHES, RPFILTER_MATCHES, rules, type RuleStyle } from './generate-rules.ts';
+import { NETMAP_TARGETS, PACKET_TARGETS, SET_MATCHES, SETS } from './generate-sets.ts';
 import type { Scenario, ScenarioInterface, ScenarioRule } from './scenario.ts';
 import { traffic, type TrafficStyle } from './traffic.ts';
 
@@ -231,7 +232,7 @@ export interface Profile {
   readonly plainInterfaces: boolean;
   readonly sysctls: Readonly<Record<string, readonly string[]>>;
   readonly dropPolicies?: boolean;
-  readonly sets?: readonly string[];
+  readonly sets?: fc.Arbitrary<string[]>;
   /** Routes with several next hops, and a seed for choosing between them. */
   readonly multipath?: boolean;
   /** Interfaces lose their carrier; routes lead over objects of `ip nexthop`. */
@@ -357,6 +358,36 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     traffic: { ...CALM, strays: 4, elsewhere: 4 },
     sysctls: FEW_KEYS,
   },
+  sets: {
+    ...plainly,
+    rules: {
+      tables: ['mangle', 'mangle', 'filter', 'raw'],
+      conntrack: false,
+      variants: BOTH,
+      most: 12,
+      matches: SET_MATCHES,
+    },
+    traffic: { ...CALM, strays: 4, elsewhere: 2 },
+    sets: SETS,
+  },
+  'packet-targets': {
+    ...plainly,
+    ruleCommands: 6,
+    routeCommands: 4,
+    plainRouting: false,
+    rules: {
+      tables: ['mangle', 'mangle', 'mangle', 'mangle', 'mangle', 'mangle', 'filter', 'filter', 'nat'],
+      conntrack: true,
+      variants: BOTH,
+      most: 12,
+      matches: HEADER_MATCHES,
+      mangleTargets: PACKET_TARGETS,
+      natTargets: [NETMAP_TARGETS],
+    },
+    traffic: { ...CALM, strays: 3, translated: true },
+    sets: SETS,
+    sysctls: FEW_KEYS,
+  },
   multipath: {
     ...plainly,
     ruleCommands: 2,
@@ -455,6 +486,7 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
           : sysctls({ ...FEW_KEYS, ...profile.sysctls }, profile.rules.conntrack),
       dropPolicies: fc.subarray(policies, { maxLength: profile.dropPolicies === true ? 1 : 0 }),
       rules: rules(profile.rules),
+      sets: profile.sets ?? fc.constant<string[]>([]),
       commands: commands(profile.ruleCommands, profile.routeCommands, profile.plainRouting),
       multipath: fc.record({
         routes: fc.array(multipathRoute, { minLength: 1, maxLength: 4 }),
@@ -467,7 +499,6 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
     })
     .map(({ multipath, carrier, ...made }) => ({
       profile: name,
-      sets: profile.sets ?? [],
       ...made,
       commands: [
         ...(profile.carrier === true ? carrier.first : []),
@@ -491,6 +522,7 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
 function isTakenByIptables(rule: ScenarioRule): boolean {
   if (/! -[sd] 0\.0\.0\.0\/0/.test(rule.text)) return false;
   if (rule.chain === 'POSTROUTING' && rule.text.includes('-m mac')) return false;
+  if (/CLASSIFY|--map-prio/.test(rule.text) && !/FORWARD|POSTROUTING/.test(rule.chain)) return false;
   if (rule.table === 'nat' && rule.chain === 'INPUT' && rule.text.includes('REDIRECT')) return false;
   return !(rule.text.includes('-j LOG') && rule.text.includes('-j LOG '));
 }

@@ -1,4 +1,5 @@
 import { configPlace, type Problem } from '../../diagnostic/diagnostic.ts';
+import type { IpSet } from '../../model/ip-set.ts';
 import type { LinuxDevice, RunWideUnknown, Sysctl } from '../../model/linux-device.ts';
 import type { Ruleset, TableName } from '../../model/netfilter.ts';
 import type { Neighbour, NetworkInterface } from '../../model/network-interface.ts';
@@ -57,6 +58,8 @@ export class DeviceDraft {
   readonly rulesets: RulesetDraft[] = [];
   /** Rule set that plain `iptables` works on, where a dump told. */
   readonly defaultVariant = new Map<Family, Ruleset['variant']>();
+  /** By name; undefined until a dump gives them. */
+  sets: Map<string, IpSet> | undefined;
   policyRules: PolicyRule[] = [];
   routes: Route[] = [];
   readonly nextHopObjects = new Map<number, NextHopObject>();
@@ -196,6 +199,7 @@ export class DeviceDraft {
       known,
       interfaces: [...this.interfaces.values()],
       rulesets: this.rulesets.map(rulesetOfDraft),
+      ...(this.sets === undefined ? {} : { sets: this.sets }),
       policyRules: this.policyRules,
       routes: this.routes,
       ...(this.nextHopObjects.size === 0 ? {} : { nextHopObjects: this.nextHopObjects }),
@@ -217,6 +221,7 @@ export class DeviceDraft {
     draft.kernelRelease = device.kernelRelease;
     draft.collectedAt = device.collectedAt;
     draft.rulesets.push(...device.rulesets.map(draftOfRuleset));
+    if (device.sets !== undefined) draft.sets = new Map(device.sets);
     draft.policyRules = [...device.policyRules];
     draft.routes = [...device.routes];
     for (const [id, object] of device.nextHopObjects ?? []) draft.nextHopObjects.set(id, object);

@@ -48,18 +48,23 @@ const TOS_NAMES: Readonly<Record<string, number>> = {
   'minimize-delay': 16,
 };
 
+/** The value of a TOS name; undefined where it is none. */
+export function tosName(text: string): number | undefined {
+  return Object.hasOwn(TOS_NAMES, text.toLowerCase()) ? TOS_NAMES[text.toLowerCase()] : undefined;
+}
+
 /** A name covers the six lower bits, a number all eight. Ref: iptables extensions/tos_values.c. */
 function buildTos(uses: readonly OptionUse[]): Match[] {
   const use = only('tos', uses);
   const text = argumentOf(use);
-  const named = Object.hasOwn(TOS_NAMES, text.toLowerCase()) ? TOS_NAMES[text.toLowerCase()] : undefined;
+  const named = tosName(text);
   if (named !== undefined) return [{ kind: 'tos', value: named, mask: 0x3f, negated: use.negated }];
   const [value = '', mask = '0xff'] = text.split('/');
   return [{ kind: 'tos', value: small(use, value, 255), mask: small(use, mask, 255), negated: use.negated }];
 }
 
 /** The value of a DSCP class as the upper six bits hold it. Ref: RFC 2474, RFC 2597, RFC 3246. */
-function dscpClass(name: string): number | undefined {
+export function dscpClass(name: string): number | undefined {
   const text = name.toUpperCase();
   if (text === 'BE') return 0;
   if (text === 'EF') return 46;
@@ -138,6 +143,16 @@ function icmpName(use: OptionUse, text: string): readonly [type: number, code?: 
   if (/^[a-z]/.test(wanted) && begun.length === 1) return ICMP_NAMES[begun[0]!]!;
   const [type = '', code] = text.split('/');
   return code === undefined ? [small(use, type, 255)] : [small(use, type, 255), small(use, code, 255)];
+}
+
+/** An ICMP message as sets name it, `echo-request` or `8/0`, as (type << 8) | code; undefined where it is none. */
+export function icmpTypeAndCode(text: string): number | undefined {
+  const name = text.toLowerCase();
+  const named = Object.hasOwn(ICMP_NAMES, name) ? ICMP_NAMES[name] : undefined;
+  if (named !== undefined) return (named[0] << 8) | (named[1] ?? 0);
+  const [, type, code] = /^(\d{1,3})\/(\d{1,3})$/.exec(text) ?? [];
+  if (type === undefined || code === undefined || Number(type) > 255 || Number(code) > 255) return undefined;
+  return (Number(type) << 8) | Number(code);
 }
 
 function buildIcmp(uses: readonly OptionUse[], protocol: { number: number; negated: boolean } | undefined): Match[] {

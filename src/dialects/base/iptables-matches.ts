@@ -12,6 +12,7 @@ import {
   type RuleContext,
 } from './iptables-extension.ts';
 import { HEADER_MATCHES } from './iptables-header-matches.ts';
+import { buildSet, SET_MATCH_OPTIONS } from './iptables-set-match.ts';
 
 /** A match extension that is modelled at least in part. */
 export interface MatchExtension {
@@ -222,6 +223,7 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
     },
   ],
   ...HEADER_MATCHES,
+  ['set', { options: SET_MATCH_OPTIONS, build: buildSet }],
   [
     // A comment matches everything; the rule keeps it apart.
     'comment',
@@ -242,6 +244,6 @@ export const UNMODELLED_MATCHES: ReadonlySet<string> = new Set(
     'ah bpf cgroup cluster condition connbytes connlabel connlimit cpu dccp devgroup dhcpmac dst esp eui64 frag ' +
     'fuzzy geoip gradm hashlimit hbh helper hl iface icmp6 icmpv6 ipcomp ipp2p ipv4options ipv6header ipvs layer7 ' +
     'length2 limit lscan mh ndpi nfacct nth osf owner physdev policy psd qtaguid quota quota2 random rateest realm ' +
-    'recent rt sctp set socket srh statistic string tcpmss time u32 udplite unclean webstr'
+    'recent rt sctp socket srh statistic string tcpmss time u32 udplite unclean webstr'
   ).split(' '),
 );

@@ -12,6 +12,7 @@ import {
   RuleError,
   type RuleContext,
 } from './iptables-extension.ts';
+import { PACKET_TARGETS } from './iptables-packet-targets.ts';
 
 /** A target extension that is modelled. */
 export interface TargetExtension {
@@ -261,14 +262,16 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
       build: (uses, context) => buildOwnAddress('redirect', uses, context),
     },
   ],
+  ...PACKET_TARGETS,
 ]);
 
 /**
  * Targets after which evaluation goes on and that change nothing that a later decision looks at. TEE sends a copy elsewhere and leaves
- * the packet alone. Not here: TTL, HL, DSCP, TOS and ECN (fields that rules test), HMARK (changes the mark).
+ * the packet alone; TCPMSS and TCPOPTSTRIP change TCP options, which no rule that is modelled tests. Not here: HL (a field that rules
+ * test), HMARK (changes the mark).
  */
 export const PASS_THROUGH_TARGETS: ReadonlySet<string> = new Set(
-  'LOG NFLOG ULOG TCPMSS CLASSIFY TRACE AUDIT SECMARK CONNSECMARK CHECKSUM LED RATEEST TEE IDLETIMER ACCOUNT LOGMARK'.split(
+  'LOG NFLOG ULOG TCPMSS CLASSIFY TRACE AUDIT SECMARK CONNSECMARK CHECKSUM LED RATEEST TEE TCPOPTSTRIP IDLETIMER ACCOUNT LOGMARK'.split(
     ' ',
   ),
 );
@@ -276,8 +279,7 @@ export const PASS_THROUGH_TARGETS: ReadonlySet<string> = new Set(
 /** Targets that are recognised and not modelled: they decide or change something that decisions look at. */
 export const UNMODELLED_TARGETS: ReadonlySet<string> = new Set(
   (
-    'BALANCE CHAOS CLUSTERIP DELUDE DHCPMAC DNETMAP DNPT DSCP ECHO ECN FLOWOFFLOAD FULLCONENAT HL HMARK IMQ IPMARK ' +
-    'IPV4OPTSSTRIP MIRROR NDPI NETMAP NFQUEUE PROTO QUEUE RAWDNAT RAWSNAT ROUTE SAME SET SNPT SYNPROXY SYSRQ ' +
-    'TARPIT TCPOPTSTRIP TOS TPROXY TTL'
+    'BALANCE CHAOS CLUSTERIP DELUDE DHCPMAC DNETMAP DNPT ECHO FLOWOFFLOAD FULLCONENAT HL HMARK IMQ IPMARK ' +
+    'IPV4OPTSSTRIP MIRROR NDPI NFQUEUE PROTO QUEUE RAWDNAT RAWSNAT ROUTE SAME SNPT SYNPROXY SYSRQ TARPIT'
   ).split(' '),
 );

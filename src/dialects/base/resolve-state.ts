@@ -6,6 +6,7 @@ import { checkChains } from './chain-references.ts';
 import { routesOfInterfaces } from './derived-routes.ts';
 import type { DeviceDraft } from './device-draft.ts';
 import { resolveObjects } from './next-hop-objects.ts';
+import { checkSets } from './set-references.ts';
 import { resolveDevices } from './resolve-devices.ts';
 import { isTableName } from './netfilter-draft.ts';
 
@@ -66,6 +67,7 @@ export function resolveState(draft: DeviceDraft): LinuxDevice {
   fillFromObjects(draft);
   draft.routes = resolveDevices(draft.routes, draft.given.interfaces || draft.changed.addresses);
   checkChains(draft);
+  checkSets(draft);
   checkTableNames(draft);
   checkVariants(draft);
   checkNftTables(draft);
@@ -80,6 +82,7 @@ export function finishCommands(draft: DeviceDraft, known: Known): LinuxDevice {
   fillFromObjects(draft);
   draft.routes = resolveDevices(draft.routes, known.interfaces);
   checkChains(draft);
+  checkSets(draft);
   checkTableNames(draft);
   const tables = (family: Family, before: Known['routeTables4']): Known['routeTables4'] =>
     before === 'all' ? before : new Set([...before, ...(draft.changed.flushedTables.get(family) ?? [])]);

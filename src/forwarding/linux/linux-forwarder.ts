@@ -137,7 +137,7 @@ class LinuxForwarder implements Forwarder {
       return reasons.malformed;
     }
     if ((status & Status.sourceRoute) !== 0) return reasons.sourceRoute;
-    if ((status & Status.fragment) !== 0 && this.#router.program.tracks) return reasons.fragment;
+    if ((status & Status.fragment) !== 0 && this.#router.program.defragments) return reasons.fragment;
     if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
     return -1;
   }

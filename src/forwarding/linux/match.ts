@@ -7,6 +7,7 @@ import { MatchKind, type Program, RulesVariant } from './program.ts';
 import { addressType, UNKNOWN_TYPE } from './address-type.ts';
 import { matchEntry } from './match-entry.ts';
 import { matchRpfilter } from './match-reverse-path.ts';
+import { matchSet } from './match-set.ts';
 import { EntryUse, type Run } from './run.ts';
 
 /** Where a chain runs: which interfaces its packets have. */
@@ -133,6 +134,12 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
     }
     case MatchKind.rpfilter: {
       const answer = matchRpfilter(run, a, place.ingress);
+      if (answer === Answer.unknown) return answer;
+      holds = answer === Answer.yes;
+      break;
+    }
+    case MatchKind.set: {
+      const answer = matchSet(run, program.sets[a]!, b, place);
       if (answer === Answer.unknown) return answer;
       holds = answer === Answer.yes;
       break;

@@ -3,7 +3,7 @@ import { IpProtocol } from '../../net/ip-protocol.ts';
 import { Status } from '../../wire/packet-batch.ts';
 import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
 import { HasAddress } from './links.ts';
-import { HOOKS, type Program, TargetKind, type Translation } from './program.ts';
+import { HookNumber, HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 import { NO_ZONE } from './zones.ts';
 
@@ -32,6 +32,15 @@ export function translateFirst(run: Run, hook: number, rule: number): boolean {
     }
     const address = links.addresses[run.ingress]![0]!.address;
     return translateDestination(run, hook, program, rule, { ...translation, address });
+  }
+  if (kind === TargetKind.netmap) {
+    const ofDestination = hook === HookNumber.prerouting || hook === HookNumber.output;
+    const before = ofDestination ? run.currentDestination : run.currentSource;
+    const address = (before & ~translation.mask) | (translation.address! & translation.mask);
+    const mapped = { ...translation, address };
+    return ofDestination
+      ? translateDestination(run, hook, program, rule, mapped)
+      : translateSource(run, hook, program, rule, mapped, kind);
   }
   return kind === TargetKind.dnat
     ? translateDestination(run, hook, program, rule, translation)

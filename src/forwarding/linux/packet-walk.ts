@@ -82,7 +82,7 @@ function pass(run: Run): void {
 
 function forward(run: Run): void {
   if (!passesForwardChecks(run)) return;
-  run.currentTtl = run.ttl - 1;
+  run.currentTtl--;
   place.egress = run.egress;
   if (!runTable(run, HookNumber.forward, TableNumber.mangle)) return;
   if (!runTable(run, HookNumber.forward, TableNumber.filter)) return;

@@ -29,6 +29,7 @@ export const MatchKind = {
   ctDirection: 24,
   ctStatus: 25,
   rpfilter: 26,
+  set: 27,
 } as const;
 
 /** Kinds of a compiled target. */
@@ -51,6 +52,11 @@ export const TargetKind = {
   unmodelled: 15,
   redirect: 16,
   conntrack: 17,
+  netmap: 18,
+  ttl: 19,
+  tos: 20,
+  ecn: 21,
+  tproxy: 22,
 } as const;
 
 /** Bits of a conntrack target's first operand, above its zone. */

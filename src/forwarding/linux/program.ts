@@ -15,7 +15,9 @@ import type { PortRange } from '../../net/port-range.ts';
 import { LinkDestination } from '../../wire/packet-batch.ts';
 import type { Links } from './links.ts';
 import { CT_FIELDS, MatchKind, RulesVariant, TargetKind, ZoneFlag } from './program-kinds.ts';
+import { SetMatchBits } from './match-set.ts';
 import type { Registry } from './reasons.ts';
+import { type CompiledSet, compileSets } from './sets.ts';
 
 export { CT_FIELDS, MatchKind, RulesVariant, TargetKind, ZoneFlag };
 
@@ -25,6 +27,8 @@ export interface Translation {
   readonly address?: number;
   /** The address is one of several: which one is unknown. */
   readonly severalAddresses: boolean;
+  /** NETMAP: the bits of the address that are replaced; −1 all. */
+  readonly mask: number;
   readonly ports?: PortRange;
   /** `--random` and the like: the port is unknown. */
   readonly random: boolean;
@@ -79,6 +83,7 @@ export interface Program {
   readonly portRanges: Int32Array;
   /** Operands of matches that have more than two, from `matchA` on; addresses unsigned. */
   readonly extras: Float64Array;
+  readonly sets: readonly CompiledSet[];
 
   /** Base chains that do something, by {@link baseIndex}; more than one where several rule sets have one. */
   readonly bases: readonly (readonly number[])[];
@@ -88,6 +93,8 @@ export interface Program {
   readonly zones: boolean;
   /** Some rule of raw may write to the mark that all packets share which CT has met there. */
   readonly marksTemplates: boolean;
+  /** Some rule makes the kernel put fragments together. */
+  readonly defragments: boolean;
   /** Some rule translates addresses. */
   readonly translates: boolean;
   /** A CONNMARK in OUTPUT or POSTROUTING: the router's own ICMP errors may change the mark of the connection they are about. */
@@ -125,10 +132,12 @@ const TRACKING_TARGETS = new Set([
 
 /** Compiles the IPv4 rule sets of a device. Chains that jump in a circle, which no kernel loads, count as unmodelled. */
 export function compileProgram(device: LinuxDevice, links: Links, registry: Registry): Program {
-  const builder = new ProgramBuilder(links, registry);
+  const builder = new ProgramBuilder(links, registry, compileSets(device, links));
   for (const ruleset of device.rulesets) if (ruleset.family === 4) builder.addRuleset(ruleset);
   return builder.finish();
 }
+
+const isSocketMark = (text: string): boolean => text.startsWith('-m socket ') && text.includes('--restore-skmark');
 
 class ProgramBuilder {
   readonly #links: Links;
@@ -153,12 +162,16 @@ class ProgramBuilder {
   readonly #interfaceRows: number[] = [];
   readonly #portRanges: number[] = [];
   readonly #extras: number[] = [];
+  readonly #setsByName: ReadonlyMap<string, CompiledSet>;
+  readonly #sets: CompiledSet[] = [];
+  #defragments = false;
   #tracks = false;
   #zones = false;
   #translates = false;
 
-  constructor(links: Links, registry: Registry) {
+  constructor(links: Links, registry: Registry, sets: ReadonlyMap<string, CompiledSet>) {
     this.#links = links;
+    this.#setsByName = sets;
     this.#registry = registry;
     const perTable = (): Record<TableName, number[]> => ({ raw: [], mangle: [], nat: [], filter: [], security: [] });
     this.#bases = {
@@ -196,10 +209,16 @@ class ProgramBuilder {
 
   #addRule(table: Table, chain: Chain, rule: Rule, number: number, chains: ReadonlyMap<string, number>): void {
     this.#matchStart.push(this.#matchKind.length);
-    for (const match of rule.matches) this.#addMatch(match, rule);
+    // A socket's mark is taken over as soon as its match holds, whatever the matches behind it say and the target does.
+    const restores = rule.matches.findIndex((match) => match.kind === 'unmodelled' && isSocketMark(match.text));
+    const tested = restores < 0 ? rule.matches : rule.matches.slice(0, restores + 1);
+    for (const match of tested) this.#addMatch(match, rule);
     this.#ruleOrigin.push(this.#registry.origin(rule.origin));
     this.#places.push({ table: table.name, chain: chain.name, number, rule });
-    const [kind, a, b, reason] = this.#compileTarget(rule, chains);
+    const [kind, a, b, reason] =
+      restores < 0
+        ? this.#compileTarget(rule, chains)
+        : this.#unmodelled('match socket --restore-skmark is not modelled', rule);
     this.#target.push(kind);
     this.#operandA.push(a | 0);
     this.#operandB.push(b | 0);
@@ -210,7 +229,10 @@ class ProgramBuilder {
     const target: Target = rule.target;
     switch (target.kind) {
       case 'none':
+      case 'set-change':
+        return [TargetKind.passThrough, 0, 0, -1];
       case 'pass-through':
+        if (TRACKING_TARGETS.has(target.name)) this.#tracks = true;
         return [TargetKind.passThrough, 0, 0, -1];
       case 'accept':
         return [TargetKind.accept, 0, 0, -1];
@@ -243,11 +265,27 @@ class ProgramBuilder {
       case 'dnat':
       case 'redirect':
       case 'masquerade':
+      case 'netmap':
+        // The kind first: it appends the translation that is counted behind it.
         return [this.#translationKind(target), this.#translations.length - 1, 0, -1];
       case 'notrack':
         return [TargetKind.notrack, 0, 0, -1];
       case 'ct':
         return this.#compileConntrack(target, rule);
+      case 'ttl':
+        return [TargetKind.ttl, ['set', 'increase', 'decrease'].indexOf(target.how), target.value, -1];
+      case 'tos':
+        return [TargetKind.tos, target.value, target.mask, -1];
+      case 'ecn-tcp-remove':
+        return [TargetKind.ecn, 0, 0, -1];
+      case 'tproxy':
+        this.#defragments = true;
+        return [
+          TargetKind.tproxy,
+          target.value,
+          target.mask,
+          this.#registry.unknown('whether a local program waits for what TPROXY takes is not known', rule.origin),
+        ];
       case 'unmodelled':
         return this.#compileUnmodelled(target.name, rule);
     }
@@ -263,12 +301,22 @@ class ProgramBuilder {
     return [TargetKind.conntrack, directions | (zone === 'mark' ? ZoneFlag.fromMark : zone), 0, -1];
   }
 
-  #translationKind(target: Extract<Target, { kind: 'snat' | 'dnat' | 'redirect' | 'masquerade' }>): number {
+  #translationKind(target: Extract<Target, { kind: 'snat' | 'dnat' | 'redirect' | 'masquerade' | 'netmap' }>): number {
     this.#tracks = true;
     this.#translates = true;
+    if (target.kind === 'netmap') {
+      this.#translations.push({
+        address: target.address | 0,
+        mask: target.mask | 0,
+        severalAddresses: false,
+        random: false,
+      });
+      return TargetKind.netmap;
+    }
     const range = target.kind === 'masquerade' || target.kind === 'redirect' ? undefined : target.addresses;
     this.#translations.push({
       ...(range === undefined ? {} : { address: range.first.words[0] | 0 }),
+      mask: -1,
       severalAddresses: range !== undefined && range.first.words[0] !== range.last.words[0],
       ...(target.ports === undefined ? {} : { ports: target.ports }),
       random: target.flags.some((flag) => flag.includes('random')),
@@ -405,7 +453,11 @@ class ProgramBuilder {
         this.#tracks = true;
         push(MatchKind.ctStatus, match.negated, match.status, match.besideState ? 1 : 0, this.#unknownEntry(rule));
         return;
+      case 'set':
+        this.#addSetMatch(match, rule, push);
+        return;
       case 'unmodelled':
+        if (match.name === 'socket') this.#defragments = true;
         if (TRACKING_MATCHES.has(match.name)) this.#tracks = true;
         push(
           MatchKind.unmodelled,
@@ -416,6 +468,25 @@ class ProgramBuilder {
         );
         return;
     }
+  }
+
+  #addSetMatch(
+    match: Extract<Match, { kind: 'set' }>,
+    rule: Rule,
+    push: (kind: number, negated: boolean, a: number, b: number, reason: number) => void,
+  ): void {
+    const set = this.#setsByName.get(match.set);
+    const reason = this.#registry.unknown(`what set ${match.set} holds is not known`, rule.origin);
+    if (set === undefined) {
+      push(MatchKind.unmodelled, false, 0, 0, reason);
+      return;
+    }
+    let operand = match.directions.length << SetMatchBits.countShift;
+    match.directions.forEach((direction, part) => {
+      if (direction === 'source') operand |= 1 << part;
+    });
+    if (match.returnNomatch) operand |= SetMatchBits.returnNomatch;
+    push(MatchKind.set, match.negated, this.#sets.push(set) - 1, operand, reason);
   }
 
   #unknownEntry(rule: Rule): number {
@@ -476,10 +547,12 @@ class ProgramBuilder {
       interfaceRowLength: this.#links.names.length + 1,
       portRanges: Int32Array.from(this.#portRanges),
       extras: Float64Array.from(this.#extras),
+      sets: this.#sets,
       bases: HOOKS.flatMap((hook) => TABLES.map((table) => this.#bases[hook][table])),
       tracks: this.#tracks,
       zones: this.#zones,
       marksTemplates: this.#marksTemplates(),
+      defragments: this.#tracks || this.#defragments,
       translates: this.#translates,
       ownErrorsMark: this.#marksOwnErrors(),
     };

@@ -42,7 +42,7 @@ export function routeInput(run: Run): number {
   run.flowIif = run.ingress;
   run.flowProtocol = rpdb.dissects ? run.protocol : 0;
   // Ports of fragments are not looked at, unless conntrack has put the packet together (linux-forwarding 3.7).
-  const whole = (run.status & Status.fragment) === 0 || run.router.program.tracks;
+  const whole = (run.status & Status.fragment) === 0 || run.router.program.defragments;
   const hasPorts = rpdb.dissects && whole && run.protocol !== IpProtocol.icmp;
   run.flowSourcePort = hasPorts ? run.currentSourcePort : 0;
   run.flowDestinationPort = hasPorts ? run.currentDestinationPort : 0;
@@ -184,7 +184,12 @@ export function passesForwardChecks(run: Run): boolean {
     finish(run, Disposition.notForwarding, -1);
     return false;
   }
-  if (run.ttl <= 1) {
+  // What TPROXY gave to a local program is not forwarded.
+  if (run.hasSocket) {
+    finish(run, Disposition.notForwarding, -1);
+    return false;
+  }
+  if (run.currentTtl <= 1) {
     finish(run, Disposition.ttlExpired, -1);
     return false;
   }

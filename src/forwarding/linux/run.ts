@@ -46,14 +46,14 @@ export class Run {
   destination = 0;
   sourcePort = 0;
   destinationPort = 0;
-  tos = 0;
+  arrivedTos = 0;
   ttl = 0;
   networkLength = 0;
   linkDestination = 0;
   /** By packet type, or, as it entered the router, by a destination MAC address that is not a group's. */
   isUnicastFrame = false;
   sourceMac = 0.5;
-  tcpFlags = 0;
+  arrivedTcpFlags = 0;
   sequence = 0;
   acknowledgement = 0;
   window = 0;
@@ -87,6 +87,8 @@ export class Run {
 
   // The packet in this world.
   currentTtl = 0;
+  tos = 0;
+  tcpFlags = 0;
   currentSource = 0;
   currentDestination = 0;
   currentSourcePort = 0;
@@ -97,6 +99,8 @@ export class Run {
   /** A CT rule of raw gave the packet a template, which looks like an entry until conntrack's hook: its operand. */
   templated = false;
   template = 0;
+  /** TPROXY gave it to a local program. */
+  hasSocket = false;
   /** Conntrack's hook was passed. */
   tracked = false;
   view: number = ConntrackView.none;
@@ -179,7 +183,7 @@ export class Run {
     this.protocol = batch.protocol[row]!;
     this.source = batch.source[4 * row]! | 0;
     this.destination = batch.destination[4 * row]! | 0;
-    this.tos = batch.tos[row]!;
+    this.arrivedTos = batch.tos[row]!;
     this.ttl = batch.ttl[row]!;
     this.networkLength = batch.networkLength[row]! | 0;
     this.linkDestination = batch.linkDestination[row]!;
@@ -194,7 +198,7 @@ export class Run {
     this.destinationPort = batch.destinationPort[row]!;
     this.payloadLength = batch.payloadLength[row]! | 0;
     if (this.protocol === IpProtocol.tcp) {
-      this.tcpFlags = batch.tcpFlags[row]!;
+      this.arrivedTcpFlags = batch.tcpFlags[row]!;
       this.sequence = batch.tcpSequence[row]! | 0;
       this.acknowledgement = batch.tcpAcknowledgement[row]! | 0;
       this.window = batch.tcpWindow[row]!;
@@ -224,6 +228,9 @@ export class Run {
   /** The start of a world. */
   restart(): void {
     this.currentTtl = this.ttl;
+    this.tos = this.arrivedTos;
+    this.tcpFlags = this.arrivedTcpFlags;
+    this.hasSocket = false;
     this.currentSource = this.source;
     this.currentDestination = this.destination;
     this.currentSourcePort = this.sourcePort;

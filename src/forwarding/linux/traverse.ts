@@ -1,3 +1,4 @@
+import { IpProtocol } from '../../net/ip-protocol.ts';
 import { formatMark } from '../../net/masked-mark.ts';
 import { DecisionFlag } from '../decision.ts';
 import { Answer } from './answer.ts';
@@ -93,6 +94,7 @@ function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): n
       case TargetKind.dnat:
       case TargetKind.masquerade:
       case TargetKind.redirect:
+      case TargetKind.netmap:
         if (dropsRedirected(run, rule)) {
           run.cause = program.ruleOrigin[rule]!;
           return Verdict.drop;
@@ -101,8 +103,17 @@ function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): n
       case TargetKind.unmodelled:
         run.unknown = program.ruleReason[rule]!;
         return Verdict.unknown;
+      case TargetKind.tproxy:
+        // Ref: xt_TPROXY.c: tproxy_tg4(): without a socket that may take it, it is dropped.
+        if (run.choose(2, program.ruleReason[rule]!) === 0) {
+          run.cause = program.ruleOrigin[rule]!;
+          return Verdict.drop;
+        }
+        changePacket(run, program, rule);
+        run.hasSocket = true;
+        return Verdict.accept;
       default:
-        changeMarks(run, program, rule);
+        changePacket(run, program, rule);
     }
     rule++;
   }
@@ -168,19 +179,29 @@ function isMarkTarget(target: number): boolean {
   return target >= TargetKind.mark && target <= TargetKind.connmarkRestore;
 }
 
+function isHeaderTarget(target: number): boolean {
+  return target === TargetKind.ttl || target === TargetKind.tos || target === TargetKind.ecn;
+}
+
 /** Whether applying the target changes anything: what an ineffective rule's matches say does not matter. */
 function isEffective(run: Run, program: Program, rule: number): boolean {
   const target = program.target[rule]!;
   if (target === TargetKind.passThrough) return false;
   if (target === TargetKind.jump) return program.chainInert[program.operandA[rule]!] === 0;
-  if (!isMarkTarget(target)) return true;
-  const { mark, markUnknown, connmark, connmarkUnknown } = run;
-  changeMarks(run, program, rule);
+  if (!isMarkTarget(target) && !isHeaderTarget(target)) return true;
+  const { mark, markUnknown, connmark, connmarkUnknown, currentTtl, tos, tcpFlags } = run;
+  changePacket(run, program, rule);
   const same =
     run.mark === mark &&
     run.markUnknown === markUnknown &&
     run.connmark === connmark &&
-    run.connmarkUnknown === connmarkUnknown;
+    run.connmarkUnknown === connmarkUnknown &&
+    run.currentTtl === currentTtl &&
+    run.tos === tos &&
+    run.tcpFlags === tcpFlags;
+  run.currentTtl = currentTtl;
+  run.tos = tos;
+  run.tcpFlags = tcpFlags;
   run.mark = mark;
   run.markUnknown = markUnknown;
   run.connmark = connmark;
@@ -188,12 +209,16 @@ function isEffective(run: Run, program: Program, rule: number): boolean {
   return !same;
 }
 
-/** MARK and CONNMARK arithmetic (linux-forwarding 2.1): exclusive or, so bits outside the mask toggle. Ref: xt_mark.c, xt_connmark.c. */
-function changeMarks(run: Run, program: Program, rule: number): void {
+/**
+ * What targets change of the packet and its connection mark. MARK and CONNMARK (linux-forwarding 2.1) are exclusive or, so bits outside
+ * the mask toggle. Ref: xt_mark.c, xt_connmark.c, xt_HL.c, xt_DSCP.c, ipt_ECN.c.
+ */
+function changePacket(run: Run, program: Program, rule: number): void {
   const a = program.operandA[rule]!;
   const b = program.operandB[rule]!;
   switch (program.target[rule]) {
     case TargetKind.mark:
+    case TargetKind.tproxy:
       run.markUnknown &= ~b;
       run.mark = ((run.mark & ~b) ^ a) & ~run.markUnknown;
       return;
@@ -224,6 +249,15 @@ function changeMarks(run: Run, program: Program, rule: number): void {
       run.templated = true;
       run.template = a;
       return;
+    case TargetKind.ttl:
+      run.currentTtl = a === 0 ? b : a === 1 ? Math.min(255, run.currentTtl + b) : Math.max(0, run.currentTtl - b);
+      return;
+    case TargetKind.tos:
+      run.tos = ((run.tos & ~b) ^ a) & 0xff;
+      return;
+    case TargetKind.ecn:
+      if (run.protocol === IpProtocol.tcp) run.tcpFlags &= ~0xc0;
+      return;
     default:
       return;
   }
@@ -239,7 +273,7 @@ function restoreFromTemplate(run: Run, nfmask: number, ctmask: number): void {
 /** The rule may have been applied: bits on which both ways do not agree become unknown. */
 function blurMarks(run: Run, program: Program, rule: number): void {
   const { mark, markUnknown, connmark, connmarkUnknown } = run;
-  changeMarks(run, program, rule);
+  changePacket(run, program, rule);
   run.markUnknown |= markUnknown | (run.mark ^ mark);
   run.mark &= ~run.markUnknown;
   run.connmarkUnknown |= connmarkUnknown | (run.connmark ^ connmark);
@@ -285,7 +319,7 @@ function refineConnmark(run: Run, wanted: number, mask: number, holds: boolean):
 
 function recordMatch(run: Run, hook: number, program: Program, rule: number, outcome: 'matched' | 'unknown'): void {
   const place = program.places[rule]!;
-  const { mark, markUnknown, connmark, connmarkUnknown } = run;
+  const { mark, markUnknown, connmark, connmarkUnknown, currentTtl, tos } = run;
   const describe = effectOf(run, program, rule);
   run.steps!.push({
     kind: 'rule',
@@ -299,6 +333,8 @@ function recordMatch(run: Run, hook: number, program: Program, rule: number, out
     ...(run.use === EntryUse.none ? {} : { connmark: connmark >>> 0 }),
     origin: place.rule.origin,
   });
+  run.currentTtl = currentTtl;
+  run.tos = tos;
   run.mark = mark;
   run.markUnknown = markUnknown;
   run.connmark = connmark;
@@ -319,14 +355,14 @@ function effectOf(run: Run, program: Program, rule: number): string {
       if (target.kind === 'connmark-restore' && run.use === EntryUse.none)
         return 'CONNMARK restore: no connection entry';
       const before = printMark(run.mark, run.markUnknown);
-      changeMarks(run, program, rule);
+      changePacket(run, program, rule);
       return `MARK ${before} > ${printMark(run.mark, run.markUnknown)}`;
     }
     case 'connmark-set':
     case 'connmark-save': {
       if (run.use === EntryUse.none) return 'CONNMARK: no connection entry';
       const before = printMark(run.connmark, run.connmarkUnknown);
-      changeMarks(run, program, rule);
+      changePacket(run, program, rule);
       return `CONNMARK ${before} > ${printMark(run.connmark, run.connmarkUnknown)}`;
     }
     case 'pass-through':
@@ -334,6 +370,20 @@ function effectOf(run: Run, program: Program, rule: number): string {
       return target.name;
     case 'ct':
       return target.zone === 0 ? 'CT' : `CT zone ${target.zone}`;
+    case 'ttl': {
+      const before = run.currentTtl;
+      changePacket(run, program, rule);
+      return `TTL ${before} > ${run.currentTtl}`;
+    }
+    case 'tos': {
+      const before = run.tos;
+      changePacket(run, program, rule);
+      return `TOS ${formatMark(before)} > ${formatMark(run.tos)}`;
+    }
+    case 'ecn-tcp-remove':
+      return 'ECN';
+    case 'set-change':
+      return 'SET';
     default:
       return target.kind.toUpperCase();
   }

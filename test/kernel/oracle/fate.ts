@@ -17,12 +17,13 @@ const IP = 14;
 
 /**
  * `forwarded eth2 10.0.0.1`, `delivered`, or `dropped REASON [ICMP TYPE/CODE]` with the kernel's own word for why.
- * Ref: include/net/dropreason-core.h.
+ * `changesTtl`: rules of the router change the time to live. Ref: include/net/dropreason-core.h.
  */
 export function fateOf(
   raw: RawAnswer,
   frame: ScenarioFrame,
   interfaces: readonly Pick<ScenarioInterface, 'name'>[],
+  changesTtl = false,
 ): KernelAnswer {
   const base = { time: raw.time, ...(raw.mark === undefined ? {} : { mark: raw.mark }) };
   if (raw.refused !== undefined) return { ...base, fate: `refused ${raw.refused}` };
@@ -31,7 +32,7 @@ export function fateOf(
   const errors: string[] = [];
   for (const [index, hex] of raw.out ?? []) {
     const bytes = Buffer.from(hex, 'hex');
-    if (isCopy(bytes, sent)) copies.push(`forwarded ${interfaces[index]!.name} ${neighbourOf(bytes)}`);
+    if (isCopy(bytes, sent, changesTtl)) copies.push(`forwarded ${interfaces[index]!.name} ${neighbourOf(bytes)}`);
     else if (bytes[IP + 9] === ICMP) {
       const at = IP + (bytes[IP]! & 15) * 4;
       // Redirects accompany packets that are forwarded.
@@ -46,14 +47,16 @@ export function fateOf(
   return { ...base, fate: ['dropped', reason, ...errors.slice(0, 1)].join(' ') };
 }
 
-/** The packet itself, its TTL one less, as opposed to something that the router says about it. */
-function isCopy(bytes: Buffer, sent: Buffer): boolean {
+/** The packet itself, its TTL one less unless rules change it, as opposed to something that the router says about it. */
+function isCopy(bytes: Buffer, sent: Buffer, changesTtl: boolean): boolean {
+  const transport = IP + (bytes[IP]! & 15) * 4;
+  const isAnswer = bytes[IP + 9] === ICMP && bytes[transport] !== sent[IP + (sent[IP]! & 15) * 4];
   return (
     bytes.readUInt16BE(IP + 4) === sent.readUInt16BE(IP + 4) &&
     bytes[IP + 9] === sent[IP + 9] &&
     (bytes.readUInt16BE(IP + 2) === sent.readUInt16BE(IP + 2) || (bytes.readUInt16BE(IP + 6) & 0x3fff) !== 0) &&
     (bytes[IP + 1] === sent[IP + 1] || sent[IP + 1] !== 0xc0) &&
-    (bytes[IP + 8] === sent[IP + 8]! - 1 || bytes[0] === 0xff)
+    (changesTtl ? !isAnswer : bytes[IP + 8] === sent[IP + 8]! - 1 || bytes[0] === 0xff)
   );
 }
 

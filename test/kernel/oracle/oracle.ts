@@ -92,13 +92,16 @@ export class Oracle {
     if (line.done === true) throw new OracleError(`the oracle ended: ${this.#errors.trim()}`);
     const answer = JSON.parse(quoteTimes(line.value)) as { error?: string; dump: string; answers: RawAnswer[] };
     if (answer.error !== undefined) throw new OracleError(answer.error);
+    const changesTtl = scenario.rules.some((rule) => rule.text.includes('-j TTL'));
     return {
       profile: scenario.profile,
       kernel: this.kernel,
       dump: answer.dump,
       interfaces: scenario.interfaces.map(({ name }) => ({ name })),
       frames: scenario.frames,
-      answers: answer.answers.map((raw, index) => fateOf(raw, scenario.frames[index]!, scenario.interfaces)),
+      answers: answer.answers.map((raw, index) =>
+        fateOf(raw, scenario.frames[index]!, scenario.interfaces, changesTtl),
+      ),
     };
   }
 
