@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { addCollect } from './commands/collect.ts';
 import { addExplain } from './commands/explain.ts';
+import { addInit } from './commands/init.ts';
 import { addMerge } from './commands/merge.ts';
 import { addTest } from './commands/test.ts';
 import { addTrace } from './commands/trace.ts';
@@ -30,7 +31,7 @@ function program(): Command {
     .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  for (const add of [addVerify, addTrace, addTest, addMerge, addExplain, addCollect]) add(root);
+  for (const add of [addVerify, addTrace, addTest, addMerge, addInit, addExplain, addCollect]) add(root);
   for (const command of root.commands) command.exitOverride();
   return root;
 }

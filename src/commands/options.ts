@@ -14,9 +14,9 @@ export function withRouter(command: Command): Command {
 }
 
 /** Options that state the intent. */
-export function withIntent(command: Command): Command {
+export function withIntent(command: Command, { site = true } = {}): Command {
+  if (site) command.option('--site <file>', 'site file (YAML) that states the intent');
   return command
-    .option('--site <file>', 'site file (YAML) that states the intent')
     .option('--sps <address>', 'an address of SPS (repeatable)', collect)
     .option('--sps-interface <iface>', 'an interface of the router that faces SPS (repeatable)', collect)
     .addOption(new Option('--snat <mode>', 'the address SPS uses toward servers').choices(['own', 'client', 'fixed']))

@@ -2,23 +2,38 @@ import * as v from 'valibot';
 import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { InputError } from '../text/input-error.ts';
 
-/** One value or a list of them. */
-const list = v.union([
-  v.array(v.string()),
-  v.pipe(
-    v.string(),
-    v.transform((item) => [item]),
-  ),
-]);
+/** One value or a list of them, with the words that editors show. */
+function list(description: string, example: string) {
+  return v.pipe(
+    v.union([
+      v.array(v.string()),
+      v.pipe(
+        v.string(),
+        v.transform((item) => [item]),
+      ),
+    ]),
+    v.metadata({ description, examples: [example] }),
+  );
+}
 
 /** The site file: the intent, in the words of the report. Every key is optional; others are refused. */
-const SITE_SCHEMA = v.strictObject({
-  sps: v.optional(list),
-  spsInterfaces: v.optional(list),
-  snat: v.optional(v.picklist(['own', 'client', 'fixed'])),
-  services: v.optional(list),
-  clients: v.optional(list),
-  servers: v.optional(list),
+export const SITE_SCHEMA = v.strictObject({
+  sps: v.optional(list('Addresses of SPS that the router redirects to.', '172.16.0.1')),
+  spsInterfaces: v.optional(list("The router's interfaces that face SPS.", 'eth1')),
+  snat: v.optional(
+    v.pipe(
+      v.picklist(['own', 'client', 'fixed']),
+      v.metadata({
+        description:
+          "The address that SPS uses toward servers: its own, the client's (spoofing), or another fixed one.",
+      }),
+    ),
+  ),
+  services: v.optional(
+    list('Monitored services: PROTO/PORT, PROTO/PORT-PORT, or ssh rdp telnet vnc http https ica.', 'tcp/3389'),
+  ),
+  clients: v.optional(list('Monitored client networks; without them any source but SPS.', '192.168.0.0/24')),
+  servers: v.optional(list('Monitored server networks; without them any destination.', '10.0.0.0/24')),
 });
 
 export type SiteFile = v.InferOutput<typeof SITE_SCHEMA>;

@@ -110,7 +110,8 @@ function compile(): string {
     rmSync(folder, { recursive: true, force: true });
     throw new Error(`the sources do not compile: ${stdout}`);
   }
-  copyFileSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
+  for (const name of ['package.json', 'redirect-verify.schema.json'])
+    copyFileSync(join(ROOT, name), join(folder, name));
   writeFileSync(
     join(folder, 'measure.cjs'),
     "process.on('exit', () => require('node:fs').writeSync(3, String(process.resourceUsage().maxRSS)));\n",
@@ -132,7 +133,9 @@ function sourceHash(): string {
     .filter((name) => name.endsWith('.ts'))
     .sort()
     .map((name) => join(src, name));
-  const others = ['package.json', 'tsconfig.json', 'tsconfig.build.json'].map((name) => join(ROOT, name));
+  const others = ['package.json', 'redirect-verify.schema.json', 'tsconfig.json', 'tsconfig.build.json'].map((name) =>
+    join(ROOT, name),
+  );
   for (const path of [...files, ...others, fileURLToPath(import.meta.url)])
     hash.update(path).update(readFileSync(path));
   return hash.digest('hex').slice(0, 16);

@@ -26,7 +26,15 @@ function npm(args: readonly string[], cwd: string): { status: number | null; std
 /** A copy of what the package is made of: packing builds, and must not build into the working tree. */
 function pack(): { folder: string; packed: Packed } {
   const folder = scratch.folder('package');
-  for (const name of ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE'])
+  for (const name of [
+    'src',
+    'package.json',
+    'redirect-verify.schema.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'README.md',
+    'LICENSE',
+  ])
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   // What must not get in.
   for (const name of ['test', 'captures']) scratch.write(`package/${name}/file.txt`, 'not for users');
@@ -48,14 +56,17 @@ describe('the package', () => {
           'package.json',
           'README.md',
           'LICENSE',
+          'redirect-verify.schema.json',
           'dist/cli.js',
           'dist/index.js',
           'dist/index.d.ts',
         ]),
       );
-      expect(paths.filter((path) => !/^(package\.json|README\.md|LICENSE|dist\/.*\.(js|d\.ts))$/.test(path))).toEqual(
-        [],
-      );
+      expect(
+        paths.filter(
+          (path) => !/^((package|redirect-verify\.schema)\.json|README\.md|LICENSE|dist\/.*\.(js|d\.ts))$/.test(path),
+        ),
+      ).toEqual([]);
 
       const prefix = scratch.folder('prefix');
       const tarball = join(folder, packed.filename);
