@@ -115,6 +115,8 @@ function frameLine(frame: TracedFrame, path: string): object {
     ...(frame.fwmarkUnknown !== true && { fwmark: frame.fwmark }),
     ...(frame.connmark !== undefined && { connmark: frame.connmark }),
     ...(frame.table !== undefined && { table: frame.table }),
+    ...(frame.icmpRedirect === true && { icmpRedirect: true }),
+    ...(frame.rejected === true && { rejected: true }),
     ...(frame.observedEgress !== undefined && { observedEgress: frame.observedEgress }),
     ...(frame.disposition === 'undetermined' && frame.unknown !== undefined && { unknown: frame.unknown }),
   };

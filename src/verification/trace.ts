@@ -30,6 +30,10 @@ export interface TracedFrame {
   readonly fwmarkUnknown?: boolean;
   readonly connmark?: number;
   readonly table?: string;
+  /** The router would send an ICMP redirect to the source. */
+  readonly icmpRedirect?: boolean;
+  /** The drop was a REJECT: the source gets an answer. */
+  readonly rejected?: boolean;
   /** Filled in when the frame's copy is met; frames are handed out once none can follow. */
   observedEgress?: string;
   /** Addresses, ports and flags in words. */
@@ -168,6 +172,8 @@ class TraceRun {
       ...((decisions.flags[0]! & DecisionFlag.markUnknown) !== 0 && { fwmarkUnknown: true }),
       ...(decisions.hasConnmark[0] === 1 && { connmark: decisions.connmark[0]! }),
       ...(decisions.table[0]! >= 0 && { table: String(decisions.table[0]) }),
+      ...((decisions.flags[0]! & DecisionFlag.icmpRedirect) !== 0 && { icmpRedirect: true }),
+      ...((decisions.flags[0]! & DecisionFlag.rejected) !== 0 && { rejected: true }),
       packet: describePacket(batch, row),
       ...(unknown !== undefined && { unknown }),
       ...(wanted && { walk: this.#forwarder.explainLast() }),

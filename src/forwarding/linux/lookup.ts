@@ -32,7 +32,7 @@ const TOS_MASK = 0x1c;
 export function lookup(run: Run): void {
   const { fib } = run.router;
   // A recorded walk wants every rule, and what is unknown has to be met anew in each world.
-  const keeps = run.steps === null && fib.pure && (!run.flowUsesMark || run.markUnknown === 0);
+  const keeps = run.steps === null && fib.pure && run.flowOutput === -1 && (!run.flowUsesMark || run.markUnknown === 0);
   if (keeps && run.lookups.recall(run)) return;
   const { position } = run.worlds;
   walkRules(run);
@@ -155,7 +155,7 @@ function selects(run: Run, rule: CompiledPolicyRule): boolean {
 }
 
 function matchSelectors(run: Run, rule: CompiledPolicyRule): number {
-  if (rule.never) return Answer.no;
+  if (rule.oif !== -1 && rule.oif !== run.flowOutput) return Answer.no;
   if (rule.iif !== -1 && rule.iif !== run.flowIif) return Answer.no;
   if ((run.flowSource & rule.fromMask) !== rule.fromNetwork) return Answer.no;
   if ((run.flowDestination & rule.toMask) !== rule.toNetwork) return Answer.no;
@@ -242,8 +242,16 @@ function hasUsableHop(run: Run, route: number): boolean {
   const after = routes.hopStart[route + 1]!;
   // Routes to the router itself need no next hop in the dump.
   if (start === after) return routes.kind[route] !== RouteKind.unicast;
-  for (let hop = start; hop < after; hop++) if (isUsable(run, hop)) return true;
+  for (let hop = start; hop < after; hop++) {
+    if (run.flowOutput === -1 ? isUsable(run, hop) : leadsOut(run, hop)) return true;
+  }
   return false;
+}
+
+/** Carriers do not count here. Ref: fib_frontend.c: __fib_validate_source(): FIB_LOOKUP_IGNORE_LINKSTATE. */
+function leadsOut(run: Run, hop: number): boolean {
+  const { routes } = run.router.fib;
+  return routes.hopDevice[hop] === run.flowOutput && (routes.hopFlags[hop]! & HopFlag.dead) === 0;
 }
 
 /** Whether a next hop can be taken: not dead, and not without carrier where that is asked for. Ref: fib_lookup_good_nhc(). */

@@ -78,7 +78,34 @@ function fullCheck(run: Run, egress: number, toBroadcast: boolean, mode: number)
   const address = links.hasAddress[run.ingress]!;
   if (address === HasAddress.no) return failed;
   if (address === HasAddress.unknown && mode === 2 && run.choose(2, reasons.interfaceAddresses) === 1) return failed;
-  return mode === 1 ? SourceCheck.droppedByReversePath : SourceCheck.passed;
+  if (mode === 1) return SourceCheck.droppedByReversePath;
+  return egress === run.ingress && leadsBackOnLink(run, egress) ? SourceCheck.passedOnLink : SourceCheck.passed;
+}
+
+/**
+ * Whether the source is on the link that it came from by a route that leads there at all, where the best one does not: that is asked
+ * with the ingress as output interface. What is unknown counts as so: an ICMP redirect is then possible.
+ */
+function leadsBackOnLink(run: Run, egress: number): boolean {
+  const { lookup: found, foundRoute, foundTable, foundRule } = run;
+  run.flowOutput = run.ingress;
+  findSource(run, egress, false);
+  run.flowOutput = -1;
+  const unicast = run.lookup === Found.route && run.router.fib.routes.kind[run.foundRoute] === RouteKind.unicast;
+  const onLink = run.lookup === Found.unknown || (unicast && isHopOnLink(run, run.foundRoute, run.ingress));
+  run.lookup = found;
+  run.foundRoute = foundRoute;
+  run.foundTable = foundTable;
+  run.foundRule = foundRule;
+  return onLink;
+}
+
+function isHopOnLink(run: Run, route: number, device: number): boolean {
+  const { routes } = run.router.fib;
+  for (let hop = routes.hopStart[route]!; hop < routes.hopStart[route + 1]!; hop++) {
+    if (routes.hopDevice[hop] === device) return (routes.hopFlags[hop]! & HopFlag.gateway) === 0;
+  }
+  return false;
 }
 
 /** The lookup of the source: seen from the egress, ports and addresses exchanged, without mark unless src_valid_mark (5.3, 5.4). */

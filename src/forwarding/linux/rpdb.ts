@@ -20,8 +20,8 @@ export interface CompiledPolicyRule {
   readonly markMask: number;
   /** Interface number, −1 any. */
   readonly iif: number;
-  /** An output interface never matches in a forward or reverse lookup. */
-  readonly never: boolean;
+  /** The interface's index, −1 any, −2 one that does not exist. No lookup but one for an output interface has one. */
+  readonly oif: number;
   /** −1 any. */
   readonly tos: number;
   readonly protocol: number;
@@ -103,7 +103,7 @@ function compileRule(
     markValue: (fwmark?.value ?? 0) | 0,
     markMask: (fwmark?.mask ?? 0) | 0,
     iif: rule.iif === undefined ? -1 : links.indexOf.get(rule.iif)!,
-    never: rule.oif !== undefined,
+    oif: rule.oif === undefined ? -1 : (links.indexOf.get(rule.oif) ?? -2),
     tos: rule.tos === undefined || rule.tos === 0 ? -1 : rule.tos,
     protocol: rule.ipProtocol ?? -1,
     sourceFirst: rule.sourcePorts?.first ?? -1,

@@ -132,6 +132,8 @@ export class Run {
   flowSource = 0;
   flowDestination = 0;
   flowIif = 0;
+  /** Only next hops of this interface, and rules that name it as output, count; −1 any. */
+  flowOutput = -1;
   flowProtocol = 0;
   flowSourcePort = 0;
   flowDestinationPort = 0;
