@@ -7,12 +7,22 @@ import { parseRouterState } from '../../src/dialects/index.ts';
 import { linuxRouter } from '../../src/verification/linux-router.ts';
 import { trace, type TracedFrame, type TraceTotals } from '../../src/verification/trace.ts';
 import { captureBytes } from './capture.ts';
-import type { KernelAnswer, RecordedScenario } from './scenario.ts';
+import type { KernelAnswer, RecordedScenario, ScenarioFrame } from './scenario.ts';
 
 /** What the verifier says of a frame, as far as it is compared. */
 export type VerifierAnswer = Pick<
   TracedFrame,
-  'disposition' | 'egress' | 'nextHop' | 'fwmark' | 'fwmarkUnknown' | 'connmark' | 'table' | 'unknown' | 'walk'
+  | 'disposition'
+  | 'egress'
+  | 'nextHop'
+  | 'fwmark'
+  | 'fwmarkUnknown'
+  | 'connmark'
+  | 'table'
+  | 'icmpRedirect'
+  | 'rejected'
+  | 'unknown'
+  | 'walk'
 >;
 
 /** One frame about which verifier and kernel do not agree. */
@@ -73,23 +83,27 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
   const disagreements: Disagreement[] = [];
   const reasons = new Map<string, number>();
   let undetermined = 0;
+  const redirected = new Set<string>();
   recorded.answers.forEach((kernel, frame) => {
     const answer = answers[frame];
     // Whether the carrier came back the verifier cannot know; that the packet is lost meanwhile is what it says.
     if (answer?.unknown !== undefined && / had no carrier /.test(answer.unknown) && isLost(kernel)) return;
     if (answer?.disposition === 'undetermined') {
       undetermined++;
+      redirected.add(sourceOf(recorded.frames[frame]!));
       const reason = answer.unknown ?? 'no reason given';
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       return;
     }
     const said = answer === undefined ? 'did not enter' : describe(answer);
-    if (agrees(answer, kernel, recorded.dump)) return;
+    const errors = errorsAgree(answer, kernel, recorded.frames[frame]!, redirected);
+    if (errors && agrees(answer, kernel, recorded.dump)) return;
     const mark = kernel.mark === undefined ? '' : ` (mark ${kernel.mark})`;
+    const redirect = answer?.icmpRedirect === true ? ' with ICMP 5' : '';
     disagreements.push({
       frame,
-      verifier: answer === undefined ? said : `${said} (mark ${answer.fwmark})`,
-      kernel: `${kernel.fate}${mark}`,
+      verifier: answer === undefined ? said : `${said} (mark ${answer.fwmark})${redirect}`,
+      kernel: `${kernel.fate}${mark}${errors ? '' : ` with ICMP ${kernel.errors?.join(' ICMP ') || 'nothing'}`}`,
     });
   });
   return { packets: recorded.answers.length, undetermined, reasons, disagreements, answers };
@@ -131,6 +145,58 @@ function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, dump: 
     );
   }
   return FATES[answer.disposition]?.test(kernel.fate) ?? false;
+}
+
+/** What the router may say about a packet, besides redirects; dispositions without a line say nothing. Ref: linux-forwarding 10. */
+const ERRORS: Readonly<Record<string, RegExp>> = {
+  // The protocol or the port is not in use.
+  delivered: /^3\/[23]$/,
+  'no-route': /^3\/0$/,
+  // A policy rule's `unreachable` is the kernel's "no route".
+  unreachable: /^3\/[01]$/,
+  prohibited: /^3\/13$/,
+  'ttl-expired': /^11\/0$/,
+  'too-big': /^3\/4$/,
+};
+
+/**
+ * No other ICMP error than the disposition implies; a redirect only where one is foretold, and the first one that is foretold to a
+ * source. Others may be missing: the kernel limits their rate. Ref: route.c: ip_rt_send_redirect().
+ */
+function errorsAgree(
+  answer: VerifierAnswer | undefined,
+  kernel: KernelAnswer,
+  frame: ScenarioFrame,
+  redirected: Set<string>,
+): boolean {
+  if (kernel.errors === undefined) return true;
+  if (answer === undefined) return kernel.errors.length === 0;
+  const source = sourceOf(frame);
+  const redirects = kernel.errors.some((error) => error.startsWith('5/'));
+  if (redirects && answer.icmpRedirect !== true) return false;
+  const isFirst = answer.icmpRedirect === true && !redirected.has(source);
+  // An attempt counts whatever came of it.
+  if (answer.icmpRedirect === true) redirected.add(source);
+  if (isFirst && !redirects && answer.disposition === 'forwarded' && mayHaveErrors(frame)) return false;
+  const allowed = answer.rejected === true ? /^3\/\d+$/ : ERRORS[answer.disposition];
+  return kernel.errors.every((error) => error.startsWith('5/') || allowed?.test(error) === true);
+}
+
+const IP = 14;
+
+/** Nothing is said about ICMP errors, later fragments, and what comes from or goes to nobody in particular. Ref: icmp.c: __icmp_send(). */
+function mayHaveErrors(frame: ScenarioFrame): boolean {
+  const bytes = Buffer.from(frame.hex, 'hex');
+  const isQuery = [0, 8, 13, 14, 15, 16, 17, 18].includes(bytes[IP + (bytes[IP]! & 15) * 4]!);
+  const isError = bytes[IP + 9] === 1 && !isQuery;
+  const isLater = (bytes.readUInt16BE(IP + 6) & 0x1fff) !== 0;
+  const first = bytes[IP + 12]!;
+  const isOdd = bytes[IP + 19] === 0xff || first === 0 || first === 127 || first >= 224;
+  return !isError && !isLater && !isOdd;
+}
+
+function sourceOf(frame: ScenarioFrame): string {
+  return frame.hex.slice(2 * (IP + 12), 2 * (IP + 16));
 }
 
 function isBroadcast(address: string | undefined, dump: string): boolean {

@@ -50,15 +50,9 @@ export function frontDoorDifference(
 /** What must be the same, in words. */
 function compared(answer: VerifierAnswer | undefined): string {
   if (answer === undefined) return 'nothing';
-  const { disposition, egress, nextHop, fwmark, fwmarkUnknown, connmark, table, unknown } = answer;
+  const { disposition, egress, nextHop, fwmark, fwmarkUnknown, connmark, table, unknown, icmpRedirect, rejected } =
+    answer;
   const why = disposition === 'undetermined' ? unknown : undefined;
-  return JSON.stringify([
-    disposition,
-    egress,
-    nextHop,
-    fwmarkUnknown === true ? 'unknown' : fwmark,
-    connmark,
-    table,
-    why,
-  ]);
+  const mark = fwmarkUnknown === true ? 'unknown' : fwmark;
+  return JSON.stringify([disposition, egress, nextHop, mark, connmark, table, why, icmpRedirect, rejected]);
 }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { interfaceMac } from './frame.ts';
 import { CONNTRACK_PROFILES } from './generate-conntrack.ts';
+import { recipes } from './generate-recipes.ts';
 import { ENTRY_MATCHES, HEADER_MATCHES, RPFILTER_MATCHES, rules, type RuleStyle } from './generate-rules.ts';
 import { NETMAP_TARGETS, PACKET_TARGETS, SET_MATCHES, SETS } from './generate-sets.ts';
 import type { Scenario, ScenarioInterface, ScenarioRule } from './scenario.ts';
@@ -164,7 +165,7 @@ const gateway = words(
 );
 const device = words(
   fc.constant('dev'),
-  one('eth0', 'eth1', 'eth2', 'eth3', 'eth0', 'eth1', 'eth2', 'eth3', 'lo'),
+  fc.oneof({ weight: 40, arbitrary: one('eth0', 'eth1', 'eth2', 'eth3') }, { weight: 1, arbitrary: fc.constant('lo') }),
   optional(2, one('scope host', 'scope global', 'scope link')),
 );
 const DESTINATIONS = ['default', 'default', ...PREFIXES, '10.0.0.255', '10.0.0.254', '203.0.113.5'];
@@ -237,6 +238,8 @@ export interface Profile {
   readonly multipath?: boolean;
   /** Interfaces lose their carrier; routes lead over objects of `ip nexthop`. */
   readonly carrier?: boolean;
+  /** Of 10: scenarios with recipes; 4 where nothing else is said. */
+  readonly recipes?: number;
 }
 
 const BOTH = ['nft', 'legacy'] as const;
@@ -487,6 +490,13 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
       dropPolicies: fc.subarray(policies, { maxLength: profile.dropPolicies === true ? 1 : 0 }),
       rules: rules(profile.rules),
       sets: profile.sets ?? fc.constant<string[]>([]),
+      recipes: recipes({
+        variant: profile.rules.variants[0]!,
+        conntrack: profile.rules.conntrack,
+        often: profile.recipes ?? 4,
+      }),
+      // Mostly in front of what is random: behind it, fewer packets get there.
+      recipesFirst: one('first', 'first', 'last'),
       commands: commands(profile.ruleCommands, profile.routeCommands, profile.plainRouting),
       multipath: fc.record({
         routes: fc.array(multipathRoute, { minLength: 1, maxLength: 4 }),
@@ -497,24 +507,28 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
       carrier: carrierCommands,
       frames: traffic(profile.traffic),
     })
-    .map(({ multipath, carrier, ...made }) => ({
+    .map(({ multipath, carrier, recipes: recipe, recipesFirst, ...made }) => ({
       profile: name,
       ...made,
       commands: [
         ...(profile.carrier === true ? carrier.first : []),
         ...(profile.multipath === true ? multipath.routes : []),
+        ...recipe.commands,
         ...made.commands,
         ...(profile.carrier === true ? carrier.last : []),
       ],
       sysctls: {
         ...made.sysctls,
+        ...recipe.sysctls,
         ...(profile.multipath === true && {
           'net/ipv4/fib_multipath_hash_seed': multipath.seed,
           'net/ipv4/fib_multipath_hash_policy': multipath.policy,
           'net/ipv4/fib_multipath_hash_fields': multipath.fields,
         }),
       },
-      rules: made.rules.filter(isTakenByIptables),
+      rules: (recipesFirst === 'first' ? [...recipe.rules, ...made.rules] : [...made.rules, ...recipe.rules]).filter(
+        isTakenByIptables,
+      ),
     }));
 }
 

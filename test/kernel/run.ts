@@ -3,8 +3,10 @@ import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { BREAKAGES } from './breakages.ts';
 import { PROFILES } from './generate.ts';
 import { missingForOracle } from './oracle/oracle.ts';
+import { measurePower } from './power.ts';
 import { Totals } from './totals.ts';
 import type { RoundResult, RunOptions } from './worker.ts';
 
@@ -35,6 +37,8 @@ const OPTIONS = {
   'front-door': { type: 'string', default: '50' },
   /** Tells for each profile why packets are undetermined. */
   reasons: { type: 'boolean', default: false },
+  /** Makes a mistake in a copy of the verifier, or one after the other, and counts the packets until it is noticed. */
+  breakage: { type: 'string' },
   record: { type: 'string' },
   store: { type: 'boolean', default: false },
   'no-shrink': { type: 'boolean', default: false },
@@ -50,6 +54,14 @@ async function main(): Promise<number> {
   const numbers = ['seed', 'packets', 'seconds', 'stop', 'jobs', 'round', 'front-door', 'record'] as const;
   const wrong = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
   if (wrong !== undefined) return usage(`--${wrong} takes a number`);
+  if (values.breakage !== undefined) {
+    const breakages = BREAKAGES.filter(({ name }) => values.breakage === 'all' || values.breakage === name);
+    if (breakages.length === 0)
+      return usage(`no breakage ${values.breakage}; there are: all ${BREAKAGES.map(({ name }) => name).join(' ')}`);
+    const seed = Number(values.seed);
+    const packets = Number(values.packets ?? 20_000);
+    return (await measurePower(breakages, { seeds: [seed, seed + 1, seed + 2], profiles, packets })) ? 0 : 1;
+  }
   const options: RunOptions = {
     seed: Number(values.seed),
     profiles,

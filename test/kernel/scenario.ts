@@ -74,6 +74,8 @@ export interface KernelAnswer {
   /** The packet's mark after PREROUTING; absent where it did not get there. */
   readonly mark?: number;
   readonly fate: string;
+  /** ICMP errors about the packet, `type/code`; absent where they were not looked for. */
+  readonly errors?: readonly string[];
 }
 
 /** A scenario as the kernel saw it, for comparing without one. */
@@ -102,6 +104,7 @@ export interface StoredCase {
     nanoseconds: number,
     mark: number,
     fate: string,
+    errors?: readonly string[],
   ])[];
 }
 
@@ -160,8 +163,16 @@ export function storedOf(recorded: RecordedScenario, frames = Number.POSITIVE_IN
       .filter((line) => !isUsual(line) && !NEEDLESS.some((needless) => needless.test(line))),
     start: String(start),
     frames: recorded.frames.slice(0, frames).map((frame, index) => {
-      const { time, mark, fate } = recorded.answers[index]!;
-      return [frame.in, packHex(frame.hex), frame.label, Number(BigInt(time) - start), mark ?? -1, fate] as const;
+      const { time, mark, fate, errors } = recorded.answers[index]!;
+      const first = [
+        frame.in,
+        packHex(frame.hex),
+        frame.label,
+        Number(BigInt(time) - start),
+        mark ?? -1,
+        fate,
+      ] as const;
+      return errors === undefined ? first : ([...first, errors] as const);
     }),
   };
 }
@@ -173,10 +184,11 @@ export function recordedOf(stored: StoredCase): RecordedScenario {
     dump: withUsual(stored.dump),
     interfaces: [0, 1, 2, 3].map((index) => ({ name: `eth${index}` })),
     frames: stored.frames.map(([ingress, hex, label]) => ({ in: ingress, hex: unpackHex(hex), label })),
-    answers: stored.frames.map(([, , , nanoseconds, mark, fate]) => ({
+    answers: stored.frames.map(([, , , nanoseconds, mark, fate, errors]) => ({
       time: String(BigInt(stored.start) + BigInt(nanoseconds)),
       ...(mark === -1 ? {} : { mark }),
       fate,
+      ...(errors === undefined ? {} : { errors }),
     })),
   };
 }

@@ -8,6 +8,8 @@ export interface RawAnswer {
   readonly delivered?: number;
   /** Kernel function and drop reason of the packet itself. */
   readonly drops?: readonly (readonly [string, string])[];
+  /** ICMP errors about the packet, `type/code`, as they were made; rules of the router may have dropped them. */
+  readonly errors?: readonly string[];
   readonly out?: readonly (readonly [number, string])[];
   readonly refused?: string;
 }
@@ -25,25 +27,22 @@ export function fateOf(
   interfaces: readonly Pick<ScenarioInterface, 'name'>[],
   changesTtl = false,
 ): KernelAnswer {
-  const base = { time: raw.time, ...(raw.mark === undefined ? {} : { mark: raw.mark }) };
+  const said = raw.errors ?? [];
+  const base = { time: raw.time, ...(raw.mark === undefined ? {} : { mark: raw.mark }), errors: said };
   if (raw.refused !== undefined) return { ...base, fate: `refused ${raw.refused}` };
   const sent = Buffer.from(frame.hex, 'hex');
   const copies: string[] = [];
-  const errors: string[] = [];
   for (const [index, hex] of raw.out ?? []) {
     const bytes = Buffer.from(hex, 'hex');
     if (isCopy(bytes, sent, changesTtl)) copies.push(`forwarded ${interfaces[index]!.name} ${neighbourOf(bytes)}`);
-    else if (bytes[IP + 9] === ICMP) {
-      const at = IP + (bytes[IP]! & 15) * 4;
-      // Redirects accompany packets that are forwarded.
-      if (bytes[at] === 3 || bytes[at] === 11) errors.push(`ICMP ${bytes[at]}/${bytes[at + 1]}`);
-    }
   }
   if (copies.length > 0) return { ...base, fate: [...new Set(copies)].join(' and ') };
   const [first] = raw.drops ?? [];
   // The observer looks before conntrack confirms, which can fail.
   if (raw.delivered !== undefined && first?.[1] !== 'NETFILTER_DROP') return { ...base, fate: 'delivered' };
   const reason = first === undefined ? 'silently' : first[1] === 'NOT_SPECIFIED' ? `${first[1]} ${first[0]}` : first[1];
+  // Redirects accompany packets on their way to FORWARD, whatever happens there.
+  const errors = said.filter((error) => !error.startsWith('5/')).map((error) => `ICMP ${error}`);
   return { ...base, fate: ['dropped', reason, ...errors.slice(0, 1)].join(' ') };
 }
 

@@ -63,12 +63,14 @@ class Drops:
     def enable(self, value):
         self.write("events/skb/kfree_skb/enable", value)
         self.write("events/net/netif_receive_skb/enable", value)
+        self.write("events/icmp/icmp_send/enable", value)
 
     def write(self, name, value):
         with open(self.instance + "/" + name, "w") as file:
             file.write(value)
 
     def read(self):
+        """Why the packet that came in was dropped, and the ICMP errors about it, whether they got out or not."""
         text = b""
         while True:
             try:
@@ -82,7 +84,9 @@ class Drops:
         drops = re.findall(r"skbaddr=(\S+) .*protocol=2048 location=([^\s+]+)\S* reason: (\w+)", text)
         received = re.search(r"netif_receive_skb: .*skbaddr=(\S+)", text)
         own = [drop for drop in drops if received and drop[0] == received.group(1)]
-        return [drop[1:] for drop in (own if received else drops[-1:])]
+        errors = re.findall(r"icmp_send: type=(\d+), code=(\d+)\..* skbaddr=(\S+)", text)
+        about = ["%s/%s" % error[:2] for error in errors if received and error[2] == received.group(1)]
+        return [drop[1:] for drop in (own if received else drops[-1:])], about
 
     def close(self):
         os.close(self.pipe)
@@ -335,6 +339,8 @@ class Router:
                     if kind == b"\x08\x06" and frame[20:22] == b"\0\1":
                         busy = True
                         target, sender = frame[38:42], frame[28:32]
+                        if sender[0] == 127:
+                            sender = bytes(4)  # asked for a packet whose source that is, and no answer to it would be taken
                         mac = b"\x06\0" + target
                         reply = frame[6:12] + mac + frame[12:20] + b"\0\2" + mac + target + frame[22:28] + sender
                         os.write(tap, reply)
@@ -352,8 +358,8 @@ class Router:
             return {"time": at, "refused": error.strerror}
         out = self.drain()
         mark, delivered = self.logs.read((data[18:20], data[23:24]))
-        reasons = drops.read()
-        answer = {"time": at}
+        reasons, errors = drops.read()
+        answer = {"time": at, "errors": errors}
         if mark is not None:
             answer["mark"] = mark
         if delivered:
