@@ -1,14 +1,15 @@
 import { type Command, Option } from 'commander';
 import { openCaptureSet } from '../capture/open-capture.ts';
 import type { CaptureInput } from '../capture/capture-set.ts';
-import { renderWalk } from '../formats/walk.ts';
+import { renderWalk, type WalkDetail } from '../formats/walk.ts';
 import { formatMark } from '../net/masked-mark.ts';
 import { formatTimestamp } from '../report/build-report.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
 import { InputError } from '../text/input-error.ts';
 import type { Router } from '../verification/router.ts';
 import { trace, type TracedFrame, type TraceTotals } from '../verification/trace.ts';
 import { captureInputs, checkInterfaceNames, loadRouter } from './inputs.ts';
-import { madePacket, traceMadePacket } from './made-packet.ts';
+import { parseFlags, parseMark, parsePacketWords, traceMadePacket } from './made-packet.ts';
 import { collect, positive, withRouter } from './options.ts';
 import { writeOut } from './write-output.ts';
 
@@ -17,6 +18,13 @@ interface TraceCommandOptions {
   readonly frame?: number;
   readonly packet?: string;
   readonly ingress?: string;
+  readonly mark?: string;
+  readonly flags?: string;
+  readonly state?: 'new' | 'established';
+  readonly bothDirections?: boolean;
+  readonly detailed?: boolean;
+  readonly summary?: boolean;
+  readonly minimal?: boolean;
   readonly format: 'text' | 'ndjson';
   readonly verifyChecksums?: boolean;
 }
@@ -31,6 +39,23 @@ export function addTrace(program: Command): void {
     .option('--frame <number>', 'one frame only, with every step and its configuration line', positive)
     .addOption(new Option('--packet <words>', 'a made-up packet instead: "tcp 192.168.0.10:40000 > 10.0.0.10:3389"'))
     .option('--ingress <iface>', 'the interface that the made-up packet enters by')
+    .option('--mark <number>', 'the mark with which the made-up packet arrives')
+    .option('--flags <flags>', 'TCP flags of the made-up packet: letters as in SA, or names as in SYN,ACK (default: S)')
+    .addOption(
+      new Option('--state <state>', 'the made-up packet opens a connection, or is of one that is open').choices([
+        'new',
+        'established',
+      ]),
+    )
+    .option('--both-directions', 'the answer to the made-up packet, too')
+    .addOption(
+      new Option('--detailed', 'every step with its configuration line (as for one frame or packet)').conflicts([
+        'summary',
+        'minimal',
+      ]),
+    )
+    .addOption(new Option('--summary', 'the steps that had a part in the end').conflicts('minimal'))
+    .option('--minimal', 'the end alone (as for many frames)')
     .addOption(new Option('--format <format>', 'format').choices(['text', 'ndjson']).default('text'))
     .option('--site <file>', 'accepted and not needed here')
     .option('--sps <address>', 'accepted and not needed here', collect)
@@ -44,10 +69,29 @@ async function run(given: readonly string[], options: TraceCommandOptions): Prom
   if (options.packet !== undefined) {
     if (captures.length > 0) throw new InputError('trace: give either captures or --packet');
     if (options.ingress === undefined) throw new InputError('trace: --packet needs --ingress IFACE');
+    if (options.frame !== undefined) throw new InputError('trace: --frame goes with captures, not with --packet');
     const { router } = loadRouter(options.router ?? [], captures);
-    writeOut(traceMadePacket(router, madePacket(options.packet), options.ingress, options.format));
+    const flow = parsePacketWords(options.packet);
+    if (options.flags !== undefined && flow.protocol !== IpProtocol.tcp)
+      throw new InputError('--flags: only TCP has flags');
+    const made = {
+      ...flow,
+      ingress: options.ingress,
+      ...(options.flags !== undefined && { flags: parseFlags(options.flags) }),
+      ...(options.mark !== undefined && { mark: parseMark(options.mark) }),
+      state: options.state ?? 'new',
+      bothDirections: options.bothDirections ?? false,
+    };
+    writeOut(traceMadePacket(router, made, options.format, detailOf(options) ?? 'detailed'));
     return;
   }
+  for (const [name, value] of [
+    ['--mark', options.mark],
+    ['--flags', options.flags],
+    ['--state', options.state],
+    ['--both-directions', options.bothDirections],
+  ] as const)
+    if (value !== undefined) throw new InputError(`trace: ${name} goes with --packet`);
   if (options.ingress !== undefined)
     throw new InputError('trace: --ingress goes with --packet; name the interface of a file as IFACE=FILE');
   if (captures.length === 0) throw new InputError('trace: give a capture, or a made-up packet with --packet');
@@ -55,6 +99,12 @@ async function run(given: readonly string[], options: TraceCommandOptions): Prom
   if (pickedUp !== undefined) process.stderr.write(`router state: ${pickedUp}\n`);
   checkInterfaceNames(captures, router);
   await traceCaptures(captures, router, options);
+}
+
+function detailOf(options: TraceCommandOptions): WalkDetail | undefined {
+  if (options.detailed === true) return 'detailed';
+  if (options.summary === true) return 'summary';
+  return options.minimal === true ? 'minimal' : undefined;
 }
 
 async function traceCaptures(
@@ -71,7 +121,8 @@ async function traceCaptures(
     if (ndjson)
       writeOut(`${JSON.stringify({ type: 'header', schema: 'redirect-verify/trace/1', router: router.dialects })}\n`);
     const wanted = (_file: number, frame: number): boolean => options.frame === undefined || frame === options.frame;
-    const explain = (file: number, frame: number): boolean => options.frame !== undefined && wanted(file, frame);
+    const detail = detailOf(options) ?? (options.frame === undefined ? 'minimal' : 'detailed');
+    const explain = (file: number, frame: number): boolean => detail !== 'minimal' && !ndjson && wanted(file, frame);
     let lines: string[] = [];
     for await (const frame of trace(captures, router, totals, {
       verifyChecksums: options.verifyChecksums ?? false,
@@ -82,7 +133,7 @@ async function traceCaptures(
       lines.push(
         ndjson
           ? `${JSON.stringify(frameLine(frame, pathOf(frame.file)))}\n`
-          : frameText(frame, inputs.length > 1 ? pathOf(frame.file) : ''),
+          : frameText(frame, inputs.length > 1 ? pathOf(frame.file) : '', detail),
       );
       if (lines.length >= 1000) {
         writeOut(lines.join(''));
@@ -122,12 +173,12 @@ function frameLine(frame: TracedFrame, path: string): object {
   };
 }
 
-function frameText(frame: TracedFrame, path: string): string {
+function frameText(frame: TracedFrame, path: string, detail: WalkDetail): string {
   const to = frame.egress === undefined ? '' : ` by ${frame.egress} to ${frame.nextHop}`;
   const marks = `mark ${formatMark(frame.fwmark)}${frame.connmark === undefined ? '' : ` connmark ${formatMark(frame.connmark)}`}`;
   const table = frame.table === undefined ? '' : ` table ${frame.table}`;
   const seen = frame.observedEgress === undefined ? '' : `, seen leaving by ${frame.observedEgress}`;
   const why = frame.disposition === 'undetermined' && frame.unknown !== undefined ? ` (${frame.unknown})` : '';
   const head = `${path === '' ? '' : `${path} `}${String(frame.frame).padStart(6)} ${frame.ingress} ${frame.packet}: ${frame.disposition}${to} (${marks}${table})${seen}${why}\n`;
-  return frame.walk === undefined ? head : `${head}${renderWalk(frame.walk).join('\n')}\n`;
+  return frame.walk === undefined ? head : `${head}${renderWalk(frame.walk, detail).join('\n')}\n`;
 }

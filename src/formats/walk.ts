@@ -2,19 +2,40 @@ import type { Step, Walk } from '../forwarding/walk.ts';
 import { formatMark } from '../net/masked-mark.ts';
 import { formatPlace, type Span } from '../text/span.ts';
 
-/** A packet's walk, one step a line, each with its configuration line. */
-export function renderWalk(walk: Walk): string[] {
-  return walk.steps.flatMap((step) => {
-    const origin = 'origin' in step ? step.origin : undefined;
-    return [`  ${stepWords(step)}`, ...placeLines(origin)];
-  });
+/** How much of a walk is told: every step with its configuration line, the steps that had a part in its end, or the end alone. */
+export type WalkDetail = 'detailed' | 'summary' | 'minimal';
+
+/** A packet's walk, one step a line; `detailed` with each step's configuration line below it. */
+export function renderWalk(walk: Walk, detail: WalkDetail = 'detailed'): string[] {
+  if (detail === 'detailed') {
+    return walk.steps.flatMap((step) => {
+      const origin = 'origin' in step ? step.origin : undefined;
+      return [`  ${stepWords(step)}`, ...placeLines(origin)];
+    });
+  }
+  const steps = detail === 'minimal' ? walk.steps.filter((step) => step.kind === 'end') : walk.steps.filter(decides);
+  return steps.map((step) => `  ${stepWords(step)}`);
+}
+
+/** Whether a step changed something or had a part in the packet's end. */
+function decides(step: Step): boolean {
+  switch (step.kind) {
+    case 'rule':
+    case 'policy-rule':
+      return step.outcome !== 'missed';
+    case 'chain-policy':
+      return step.policy !== 'ACCEPT';
+    default:
+      return true;
+  }
 }
 
 function placeLines(origin: Span | undefined): string[] {
   return origin === undefined ? [] : [`      ${formatPlace(origin)}  ${origin.text}`];
 }
 
-function stepWords(step: Step): string {
+/** One step in words, without its configuration line. */
+export function stepWords(step: Step): string {
   switch (step.kind) {
     case 'conntrack': {
       const direction = step.direction === undefined ? '' : `, ${step.direction} direction`;

@@ -22,6 +22,8 @@ export interface Forwarder {
   /** Statements that decide, for grouping; grows. */
   readonly causes: readonly Span[];
 
+  /** From here on packets arrive with this mark, as one set in front of netfilter would be; absent where packets have no marks. */
+  arriveWithMark?(mark: number): void;
   /** −1 where the router has no such interface. */
   interfaceIndex(name: string): number;
   /** Whether the address (four words at offset in an array) is one of the router's own. */

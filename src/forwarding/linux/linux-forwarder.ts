@@ -56,6 +56,10 @@ class LinuxForwarder implements Forwarder {
     this.#causeIndex = new Int32Array(router.registry.origins.length).fill(-1);
   }
 
+  arriveWithMark(mark: number): void {
+    this.#run.arrivingMark = mark | 0;
+  }
+
   interfaceIndex(name: string): number {
     return this.#router.links.indexOf.get(name) ?? -1;
   }

@@ -94,6 +94,8 @@ export class Run {
   currentSourcePort = 0;
   currentDestinationPort = 0;
   mark = 0;
+  /** The packet's mark before any rule: 0 where nothing in front of netfilter set one. Stays from packet to packet. */
+  arrivingMark = 0;
   markUnknown = 0;
   untracked = false;
   /** A CT rule of raw gave the packet a template, which looks like an entry until conntrack's hook: its operand. */
@@ -237,7 +239,7 @@ export class Run {
     this.currentDestination = this.destination;
     this.currentSourcePort = this.sourcePort;
     this.currentDestinationPort = this.destinationPort;
-    this.mark = 0;
+    this.mark = this.arrivingMark;
     this.markUnknown = 0;
     this.untracked = false;
     this.templated = false;
