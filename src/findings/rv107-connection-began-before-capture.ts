@@ -1,5 +1,5 @@
 import { beganBefore } from '../observation/connection-log.ts';
-import type { JudgedConnection } from '../verification/judged.ts';
+import { isOfDumpedEntry, type JudgedConnection } from '../verification/judged.ts';
 import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding, isServerBesideSps } from './finding.ts';
 
@@ -16,7 +16,7 @@ export const connectionBeganBeforeCapture: Finding = {
       'A connection keeps the mark that it was given when it began. What the rules say today need not hold for it.',
     example: 'The capture starts in the middle of an RDP session.',
     whatToDo:
-      'Open a new session while capturing, or remove the old entries (conntrack -D -p tcp --dport PORT) in the change window.',
+      'Open a new session while capturing, add `conntrack -L` to the state taken right before the capture, or remove the old entries (conntrack -D -p tcp --dport PORT) in the change window.',
     references: ['conntrack(8)'],
   },
   detect: (run) => {
@@ -24,9 +24,11 @@ export const connectionBeganBeforeCapture: Finding = {
     const begun = run.connections.filter((item) => beganBefore(item.connection) && item.ways.length > 0);
     // SPS may have opened it beside the router, which then saw the server's answers only.
     const proven = begun.filter((item) => isObserved(item) && !isAnsweredOnly(run, item));
-    const open = begun.filter((item) => !isObserved(item));
+    const listed = begun.filter((item) => !isObserved(item) && isListed(item));
+    const open = begun.filter((item) => !isObserved(item) && !isListed(item));
     return [
       ...describe(proven, 'observed', 'the capture shows which way their packets take'),
+      ...describe(listed, 'listed', "their entries are in the router's list of connections (conntrack -L)"),
       ...describe(
         open,
         'open',
@@ -56,6 +58,11 @@ export const connectionBeganBeforeCapture: Finding = {
 
 function isAnsweredOnly(run: Verification, item: JudgedConnection): boolean {
   return isServerBesideSps(run, item) && item.ways.every((way) => !way.path.toServer);
+}
+
+/** Whether the entry that every way of the connection met is known. */
+function isListed(item: JudgedConnection): boolean {
+  return item.ways.every((way) => way.count.observed.length > 0 || isOfDumpedEntry(way));
 }
 
 /** Whether every way of the connection has copies in the capture. */

@@ -112,4 +112,6 @@ export const DecisionFlag = {
   rejected: 8,
   /** The mark that routing saw is not known; `fwmark` is one that it may have been. */
   markUnknown: 16,
+  /** The packet's connection is older than the capture, and its entry is known from a dump. */
+  dumpedEntry: 32,
 } as const;

@@ -1,6 +1,7 @@
 import type { Problem } from '../diagnostic/diagnostic.ts';
 import type { Span } from '../text/span.ts';
 import type { IpSet } from './ip-set.ts';
+import type { DumpedConnection } from './dumped-connection.ts';
 import type { Ruleset } from './netfilter.ts';
 import type { Neighbour, NetworkInterface } from './network-interface.ts';
 import type { NextHopObject, PolicyRule, Route } from './routing.ts';
@@ -58,6 +59,6 @@ export interface LinuxDevice {
   readonly problems: readonly Problem[];
   /** Sentences about how the text was read that change no verdict, e.g. that a second command behind ` # ` was taken. */
   readonly notices: readonly string[];
-  /** Lines of `conntrack -L`, as printed. */
-  readonly conntrackLines?: readonly Span[];
+  /** IPv4 entries of `conntrack -L`, at the time of `collectedAt`. */
+  readonly connections?: readonly DumpedConnection[];
 }

@@ -5,7 +5,7 @@ import { hostPrefix, prefixContains } from '../net/prefix.ts';
 import { beganBefore, type Connection } from '../observation/connection-log.ts';
 import type { ResolvedIntent } from './intent.ts';
 import { type Category, judge } from './judge.ts';
-import type { JudgedConnection, JudgedProbes, JudgedWay } from './judged.ts';
+import { isOfDumpedEntry, type JudgedConnection, type JudgedProbes, type JudgedWay } from './judged.ts';
 import { legOf, pairSessions, snatSeen } from './legs.ts';
 import { Hop, PacketKind } from './path-table.ts';
 import type { Replay } from './replay.ts';
@@ -111,7 +111,7 @@ function judgeConnection(
     if (loops && way.path.disposition === Disposition.ttlExpired) return { ...way, category: 'looped' };
     if (isStray(way)) return { ...way, stray: true };
     if (whatIf) return way;
-    if (beganBefore(connection)) return { ...way, category: judgeByCopies(way, run) };
+    if (beganBefore(connection) && !isOfDumpedEntry(way)) return { ...way, category: judgeByCopies(way, run) };
     return way.path.conntrack === ConntrackView.invalid ? judgeInvalid(way, connection, run, complete) : way;
   });
   return {

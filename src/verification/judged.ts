@@ -1,3 +1,4 @@
+import { DecisionFlag } from '../forwarding/decision.ts';
 import type { Connection, PathCount } from '../observation/connection-log.ts';
 import type { Category } from './judge.ts';
 import type { Path } from './path-table.ts';
@@ -39,4 +40,9 @@ export interface JudgedConnection {
   /** Client legs: SPS's connection to the server was captured. */
   hasServerLeg: boolean;
   probes: JudgedProbes;
+}
+
+/** Whether the way is that of packets whose entry is known, though older than the capture: from the router's list of entries. */
+export function isOfDumpedEntry(way: JudgedWay): boolean {
+  return (way.path.flags & DecisionFlag.dumpedEntry) !== 0;
 }

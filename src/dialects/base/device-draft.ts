@@ -1,4 +1,5 @@
 import { configPlace, type Problem } from '../../diagnostic/diagnostic.ts';
+import type { DumpedConnection } from '../../model/dumped-connection.ts';
 import type { IpSet } from '../../model/ip-set.ts';
 import type { LinuxDevice, RunWideUnknown, Sysctl } from '../../model/linux-device.ts';
 import type { Ruleset, TableName } from '../../model/netfilter.ts';
@@ -17,6 +18,8 @@ const PROBLEM_LIMIT = 2000;
 
 /** How many rules `-s a,b -d c,d` may make beyond one for each statement, in the whole state. */
 const EXPANSION_BUDGET = 100_000;
+
+const UNTIMED = 'the list of connections is not used: when it was taken is not known';
 
 /** A table name of which no rt_tables gives the number. */
 export interface UnnamedTable {
@@ -75,7 +78,7 @@ export class DeviceDraft {
   readonly runWideUnknowns: RunWideUnknown[] = [];
   readonly problems: Problem[] = [];
   readonly notices: string[] = [];
-  readonly conntrackLines: Span[] = [];
+  readonly connections: DumpedConnection[] = [];
   /** Warnings in dumps that the other variant of iptables has tables too, by family. */
   readonly otherVariantWarnings: {
     readonly family: Family;
@@ -208,8 +211,9 @@ export class DeviceDraft {
       neighbours: this.neighbours,
       runWideUnknowns: this.runWideUnknowns,
       problems: this.problems,
-      notices: this.notices,
-      ...(this.conntrackLines.length === 0 ? {} : { conntrackLines: this.conntrackLines }),
+      notices:
+        this.connections.length > 0 && this.collectedAt === undefined ? [...this.notices, UNTIMED] : this.notices,
+      ...(this.connections.length === 0 ? {} : { connections: this.connections }),
     };
   }
 
@@ -232,7 +236,7 @@ export class DeviceDraft {
     draft.runWideUnknowns.push(...device.runWideUnknowns);
     draft.problems.push(...device.problems);
     draft.notices.push(...device.notices);
-    draft.conntrackLines.push(...(device.conntrackLines ?? []));
+    draft.connections.push(...(device.connections ?? []));
     draft.given.interfaces = device.known.interfaces;
     draft.given.routeTables.set(4, device.known.routeTables4 === 'all' ? 'all' : new Set(device.known.routeTables4));
     draft.given.routeTables.set(6, device.known.routeTables6 === 'all' ? 'all' : new Set(device.known.routeTables6));

@@ -1,3 +1,4 @@
+import type { DumpedConnection } from '../../model/dumped-connection.ts';
 import { LostConnections } from './lost-connections.ts';
 
 /** Words of an entry in {@link ConnectionTable.words}. TCP's per-direction words begin at `tcp` and `tcp + TCP_SIDE_LENGTH`. */
@@ -53,6 +54,8 @@ export const EntryFlag = {
   replyPortUnknown: 128,
   /** Even its translations are unknown. */
   lost: 256,
+  /** It was in a dump of the router's entries, and is older than the capture. */
+  dumped: 512,
 } as const;
 
 /** Words an entry. */
@@ -86,6 +89,8 @@ export class ConnectionTable {
   readonly unknownReplies = new Set<string>();
   /** Connections of which it is not known whether they have an entry, nor what it holds. */
   readonly lost = new LostConnections();
+  /** Entries of the dump of which a packet has been seen. */
+  readonly restored = new Set<DumpedConnection>();
 
   #capacity: number;
   /** The next variant of the group, the slot itself where it is alone; FREE, or DETACHED where it belongs to a caller. */

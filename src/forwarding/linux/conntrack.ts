@@ -1,9 +1,11 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { Status } from '../../wire/packet-batch.ts';
-import { ConntrackView } from '../decision.ts';
+import { ConntrackView, DecisionFlag } from '../decision.ts';
 import { BEFORE_SLOT, CONFLICT, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { EntryUse, type Run } from './run.ts';
 import { Timeout } from './settings.ts';
+import { type DumpedConnections, restoreConnection, tupleKey } from './dumped-connections.ts';
+import { SegmentKind, segmentKind } from './tcp-state.ts';
 import { Tracking, trackSegment } from './tcp-tracking.ts';
 import { UNKNOWN_ZONE } from './zones.ts';
 
@@ -51,6 +53,9 @@ export function findCandidates(run: Run): void {
   const { table } = run;
   run.candidateCount = 0;
   run.found = findNode(run);
+  if (run.found === -1 && run.router.dumped !== undefined && restoreDumped(run, run.router.dumped)) {
+    run.found = findNode(run);
+  }
   if (run.found < 0) return;
   const slot = run.found >> 1;
   if (table.nextVariant(slot) === slot) {
@@ -184,6 +189,32 @@ function findNode(run: Run): number {
   return node;
 }
 
+/** Takes the packet's connection from the dump: once, and only where what is captured of it does not begin with its SYN. */
+function restoreDumped(run: Run, { takenAt, byTuple }: DumpedConnections): boolean {
+  const quoted = isIcmpError(run);
+  if (run.now < takenAt || (quoted && (run.status & Status.quotedTuple) === 0)) return false;
+  const protocol = quoted ? run.quotedProtocol : run.protocol;
+  const source = quoted ? run.quotedDestination : run.source;
+  const destination = quoted ? run.quotedSource : run.destination;
+  const ports = quoted ? invertPorts(protocol, run.quotedPorts) : portsOf(run);
+  for (const zone of new Set([run.zoneOriginal, run.zoneReply])) {
+    const entry = byTuple.get(tupleKey(protocol, source, destination, ports, zone));
+    if (entry === undefined || run.table.restored.has(entry)) continue;
+    run.table.restored.add(entry);
+    if (!quoted && protocol === IpProtocol.tcp && segmentKind(run.arrivedTcpFlags) === SegmentKind.syn) continue;
+    restoreConnection(
+      run.table,
+      entry,
+      takenAt,
+      run.now,
+      longestTimeoutOf(run, protocol),
+      run.router.reasons.dumpedEntry,
+    );
+    return true;
+  }
+  return false;
+}
+
 /** From here on nothing is said about the packet's connection: whether it has an entry and what that holds. */
 export function loseConnection(run: Run): void {
   const quoted = isIcmpError(run);
@@ -315,7 +346,9 @@ function proceedBlurred(run: Run): void {
   // Nothing but time ends the entries of other protocols, and none of their packets is INVALID.
   const longest = longestTimeout(run);
   const mayBeGone = isTcp || run.now >= run.table.expires[run.work]! - longest + shortestTimeout(run);
-  const pick = run.choose(isTcp ? 4 : mayBeGone ? 3 : 2, reasons.localAnswers);
+  const dumped = (run.table.words[run.base + Entry.flags]! & EntryFlag.dumped) !== 0;
+  const reason = dumped ? reasons.dumpedEntry : reasons.localAnswers;
+  const pick = run.choose(isTcp ? 4 : mayBeGone ? 3 : 2, reason);
   if (pick === 2) {
     run.oldGone = true;
     begin(run);
@@ -332,10 +365,14 @@ function proceedBlurred(run: Run): void {
 
 /** How long an entry can live whose packets are not all seen. */
 export function longestTimeout(run: Run): number {
+  return longestTimeoutOf(run, run.protocol);
+}
+
+function longestTimeoutOf(run: Run, protocol: number): number {
   const { timeouts } = run.router.settings;
-  if (run.protocol === IpProtocol.tcp) return Math.max(...timeouts.subarray(1, 12));
-  if (run.protocol === IpProtocol.udp) return Math.max(timeouts[Timeout.udp]!, timeouts[Timeout.udpStream]!);
-  return timeouts[run.protocol === IpProtocol.icmp ? Timeout.icmp : Timeout.generic]!;
+  if (protocol === IpProtocol.tcp) return Math.max(...timeouts.subarray(1, 12));
+  if (protocol === IpProtocol.udp) return Math.max(timeouts[Timeout.udp]!, timeouts[Timeout.udpStream]!);
+  return timeouts[protocol === IpProtocol.icmp ? Timeout.icmp : Timeout.generic]!;
 }
 
 /** How long an entry of a protocol other than TCP lives at least behind its last packet. */
@@ -351,6 +388,7 @@ function adopt(run: Run, use: number): void {
   run.use = use;
   run.connmark = words[run.base + Entry.connmark]!;
   run.connmarkUnknown = words[run.base + Entry.connmarkUnknown]!;
+  if ((flags & EntryFlag.dumped) !== 0) run.flags |= DecisionFlag.dumpedEntry;
   run.sourceTranslated = (flags & EntryFlag.sourceTranslated) !== 0;
   run.destinationTranslated = (flags & EntryFlag.destinationTranslated) !== 0;
 }

@@ -1,4 +1,5 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
+import { compileDumpedConnections, type DumpedConnections } from './dumped-connections.ts';
 import { compileFib, type Fib } from './fib.ts';
 import { compileLinks, type Links } from './links.ts';
 import { compileProgram, type Program } from './program.ts';
@@ -29,6 +30,7 @@ export interface CommonReasons {
   readonly rulesVariant: number;
   readonly noCarrier: number;
   readonly loopback: number;
+  readonly dumpedEntry: number;
 }
 
 /** A Linux router, compiled: everything that deciding needs, immutable and shared between forwarders. */
@@ -40,6 +42,7 @@ export interface CompiledRouter {
   readonly program: Program;
   readonly fib: Fib;
   readonly rpdb: Rpdb;
+  readonly dumped: DumpedConnections | undefined;
   readonly reasons: CommonReasons;
   /** Id of something because of which nothing can be said about any packet, −1. */
   readonly blockingReason: number;
@@ -58,6 +61,7 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
     program: compileProgram(device, links, registry),
     fib,
     rpdb: compileRpdb(device, links, fib, registry),
+    dumped: compileDumpedConnections(device),
     reasons: {
       ipv6: registry.unknown('IPv6 forwarding is not modelled'),
       notIp: registry.unknown('the frame holds no IP packet'),
@@ -82,6 +86,7 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
       noCarrier: registry.unknown(
         'the interface that the packet leaves by had no carrier when the state was taken: while that lasts it is lost',
       ),
+      dumpedEntry: registry.unknown('what became of this connection since its entry was listed is not known'),
       loopback: registry.unknown('what is sent over the loopback interface comes back by it, which is not modelled'),
       rulesVariant: registry.unknown('whether these rules are of iptables-legacy or iptables-nft is not known'),
     },

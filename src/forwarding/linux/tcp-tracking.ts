@@ -7,7 +7,7 @@ import { areTcpFlagsValid, isBefore, nextTcpState, SegmentKind, segmentKind, Tcp
 export const Tracking = { accept: 0, invalid: 1, reopen: 2, deleted: 3 } as const;
 
 /** Bits of a direction's flags. Ref: nf_conntrack_tcp.h: IP_CT_TCP_FLAG_*. */
-const SideFlag = {
+export const SideFlag = {
   windowScale: 0x01,
   sackPermitted: 0x02,
   closeInit: 0x04,
