@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CATALOG } from '../src/catalog.ts';
+import { simulationTable } from '../src/dialects/base/simulation-status.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const README = join(ROOT, 'README.md');
@@ -20,6 +21,32 @@ function findingsTable(): string {
     (kind) => `| ${kind.code} | \`${kind.slug}\` | ${kind.severity} | ${kind.saidWhen.replaceAll('|', '\\|')} |`,
   );
   return `\n${['| code | name | severity | said when |', '| --- | --- | --- | --- |', ...rows].join('\n')}\n`;
+}
+
+/** The kernel that the stored answers are of. */
+function comparedKernel(): string {
+  const folder = join(ROOT, 'test', 'kernel', 'cases');
+  const releases = new Set(
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { kernel: string }).kernel)
+      .map((release) => /^\d+\.\d+/.exec(release)![0]),
+  );
+  return [...releases].sort().join(', ');
+}
+
+const LISTED = { match: '-m', target: '-j' } as const;
+
+function simulation(): string {
+  const cell = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(' ');
+  const rows = simulationTable().map((row) => {
+    const option = row.part === 'match' || row.part === 'target' ? `${LISTED[row.part]} ` : '';
+    const name = row.name === '' ? '' : ` \`${option}${row.name}\``;
+    const compared = row.isCompared && row.compared.length === 0 ? 'yes' : cell(row.compared);
+    return `| ${row.part}${name} | ${compared} | ${cell(row.documented)} | ${cell(row.unmodelled)} |`;
+  });
+  const head = `| | compared with kernel ${comparedKernel()} | by documentation only | not modelled |`;
+  return `\n${[head, '| --- | --- | --- | --- |', ...rows].join('\n')}\n`;
 }
 
 function sample(scenario: string): string {
@@ -43,6 +70,10 @@ function hold(start: RegExp, end: string, make: (match: RegExpExecArray) => stri
 describe('README.md', () => {
   it('has the table of findings that the code has', () => {
     hold(/<!-- findings -->/, '<!-- /findings -->', findingsTable);
+  });
+
+  it('has the table of what is simulated that the code has', () => {
+    hold(/<!-- simulation -->/, '<!-- /simulation -->', simulation);
   });
 
   it('shows the real output for a stored scenario', () => {

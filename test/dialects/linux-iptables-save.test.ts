@@ -249,10 +249,35 @@ describe('what is not modelled', () => {
   });
 });
 
+describe('what only dumps hold', () => {
+  const cases = [
+    {
+      name: 'a range that ends before it begins, which old versions took: it holds no port',
+      rule: '-p udp -m udp --dport 20:10',
+      want: 'protocol 17, header 17, destination-port 20-10 > none',
+    },
+    {
+      name: 'a MAC address that was blotted out',
+      rule: '-m mac --mac-source XX:XX:XX:XX:XX:XX -j DROP',
+      want: '? --mac-source XX:XX:XX:XX:XX:XX > drop',
+    },
+  ];
+  it.each(cases)('$name', ({ rule, want }) => {
+    const device = stateOf(mangle(`-A PREROUTING ${rule}`));
+    expect(rulesOf(device, 'mangle', 'PREROUTING').map(showRule)).toEqual([want]);
+    expect(codesOf(device)).not.toContain('RV302');
+  });
+
+  it('a command with such a range is refused', () => {
+    const device = stateOf('### shell\niptables -A FORWARD -p udp --dport 20:10 -j DROP\n', 'commands.sh');
+    expect(codesOf(device)).toContain('RV302');
+  });
+});
+
 describe('what is not understood', () => {
   const rules = [
     '-p tcp --dport 70000',
-    '-p tcp --dport 20:10',
+    '-p tcp -m multiport --dports 20:10',
     '-p tcp --dport nosuchservice',
     '--dport 22',
     '-p udp -m tcp',

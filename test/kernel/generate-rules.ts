@@ -93,7 +93,7 @@ const anyMatch: Text = fc.oneof(
   { weight: 2, arbitrary: words(fc.constant('-p tcp -m tcp'), maybeNot, fc.constant('--sport'), port) },
   { weight: 2, arbitrary: words(fc.constant('-p tcp -m tcp'), maybeNot, fc.constant('--tcp-flags'), one(...FLAGS)) },
   { weight: 1, arbitrary: one('-p tcp -m tcp', '-p udp -m udp', '-p tcp -m tcp ! --syn', '-p tcp -m tcp --syn') },
-  { weight: 1, arbitrary: words(fc.constant('-p udp -m udp'), maybeNot, fc.constant('--dport'), port) },
+  { weight: 1, arbitrary: words(fc.constant('-p udp -m udp'), maybeNot, one('--dport', '--dport', '--sport'), port) },
   {
     weight: 2,
     arbitrary: words(
@@ -202,9 +202,12 @@ export const HEADER_MATCHES: Text = fc.oneof(
       '--dst-type LOCAL --limit-iface-in',
       '--dst-type UNICAST --limit-iface-in',
       '--src-type BROADCAST --limit-iface-in',
+      '--dst-type UNICAST --limit-iface-out',
+      '--src-type LOCAL --limit-iface-out',
     ),
   ),
   words(fc.constant('-m ecn'), maybeNot, one('--ecn-ip-ect 3', '--ecn-ip-ect 0')),
+  words(fc.constant('-p tcp -m ecn'), maybeNot, one('--ecn-tcp-cwr', '--ecn-tcp-ece')),
 );
 
 /** The reverse path filter of iptables, which only some chains take. */

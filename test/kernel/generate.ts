@@ -210,7 +210,7 @@ const DEFAULT_ROUTES = [
 ];
 
 /** Commands in an order in which they can succeed: routes that others lean on first. */
-function commands(ruleCount: number, routeCount: number, plain: boolean): fc.Arbitrary<string[]> {
+export function commands(ruleCount: number, routeCount: number, plain: boolean): fc.Arbitrary<string[]> {
   const basics = fc.subarray(DEFAULT_ROUTES, { minLength: plain ? 3 : 0 });
   const policy = fc.array(plain ? simpleRule : ruleCommand, { maxLength: ruleCount, size: 'max' });
   const routes = fc.array(routeCommand, { maxLength: routeCount, size: 'max' });
@@ -437,7 +437,7 @@ const HOPS = [
   'nexthop via 10.0.0.1 dev eth2',
   'nexthop dev eth3',
 ];
-const multipathRoute: Text = words(
+export const multipathRoute: Text = words(
   one('route add', 'route replace'),
   one('default', '203.0.113.0/24', '10.9.0.0/16', '8.0.0.0/8', '0.0.0.0/1'),
   optional(3, words(fc.constant('table'), one('100', '101'))),
@@ -536,6 +536,8 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
 function isTakenByIptables(rule: ScenarioRule): boolean {
   if (/! -[sd] 0\.0\.0\.0\/0/.test(rule.text)) return false;
   if (rule.chain === 'POSTROUTING' && rule.text.includes('-m mac')) return false;
+  if (rule.text.includes('--limit-iface-out') && !/FORWARD|POSTROUTING/.test(rule.chain)) return false;
+  if (rule.text.includes('--limit-iface-in') && rule.chain === 'POSTROUTING') return false;
   if (/CLASSIFY|--map-prio/.test(rule.text) && !/FORWARD|POSTROUTING/.test(rule.chain)) return false;
   if (rule.table === 'nat' && rule.chain === 'INPUT' && rule.text.includes('REDIRECT')) return false;
   return !(rule.text.includes('-j LOG') && rule.text.includes('-j LOG '));

@@ -160,7 +160,9 @@ class CommandReader {
     const name = equals < 0 ? written : written.slice(0, equals);
     const attached = equals < 0 ? undefined : written.slice(equals + 1);
     if (this.readExtensionOption(name, attached, false)) return;
-    if (GENERIC_OPTIONS.has(name)) {
+    // CLUSTERIP has an option of the name of a command.
+    const isSecondCommand = Object.hasOwn(COMMAND_VERBS, name) && this.verb !== undefined;
+    if (GENERIC_OPTIONS.has(name) && !(isSecondCommand && this.openUnmodelled() !== undefined)) {
       this.readGeneric(LONG_SYNONYMS[name] ?? name, attached);
       return;
     }
@@ -413,6 +415,7 @@ class CommandReader {
     this.assertInterfaces();
     const context: RuleContext = {
       family: this.context.family,
+      dumped: this.context.innerNegation,
       ...(this.protocol === undefined ? {} : { protocol: this.protocol }),
     };
     const rest: Match[] = [];
@@ -509,6 +512,7 @@ function unmodelledNames(rules: readonly RuleBody[]): string[] {
   const first = rules[0];
   if (first === undefined) return [];
   const names = first.matches.flatMap((match) => (match.kind === 'unmodelled' ? [`-m ${match.name}`] : []));
+  if (first.target.kind === 'ct' && first.target.helper !== undefined) return [...names, '-j CT --helper'];
   return first.target.kind === 'unmodelled' ? [...names, `-j ${first.target.name}`] : names;
 }
 

@@ -12,11 +12,23 @@ export interface OptionUse {
   readonly negated: boolean;
 }
 
+/** How far the options of an extension are simulated. What is in none of the lists is compared with a kernel, by test/kernel. */
+export interface SimulationStatus {
+  /** Options, or the whole extension, that are simulated as documents and the kernel's source say, and were not compared. */
+  readonly documented?: readonly string[] | 'all';
+  /** Options that are recognised, and whose effect is not simulated. */
+  readonly unmodelled?: readonly string[];
+  /** Other names of options, by the name that iptables-save prints. */
+  readonly synonyms?: Readonly<Record<string, string>>;
+}
+
 /** What an extension may need of the rest of the rule. */
 export interface RuleContext {
   readonly family: Family;
   /** Of `-p`; absent where there is none or it is 0. */
   readonly protocol?: { readonly number: number; readonly negated: boolean };
+  /** The rule stands in a dump: what old versions took and new ones refuse is there all the same. */
+  readonly dumped: boolean;
 }
 
 /** The only argument of an option that has exactly one. */
@@ -29,14 +41,14 @@ export function refuseNegation(use: OptionUse): void {
   if (use.negated) throw new RuleError(`--${use.name} cannot be inverted`);
 }
 
-/** A port or range `a[:b]` with names, open ends allowed. */
-export function parseServiceRange(text: string, separator: ':' | '-'): PortRange {
+/** A port or range `a[:b]` with names, open ends allowed. One that ends before it begins holds nothing, where such may be. */
+export function parseServiceRange(text: string, separator: ':' | '-', mayBeEmpty = false): PortRange {
   const at = text.indexOf(separator);
   const range = (first: string, last: string): PortRange => {
     const low = first === '' ? 0 : parsePort(first);
     const high = last === '' ? 65535 : parsePort(last);
     if (low === undefined || high === undefined) throw new RuleError(`"${text}" is no port or range of ports`);
-    if (low > high) throw new RuleError(`the port range "${text}" ends before it begins`);
+    if (low > high && !mayBeEmpty) throw new RuleError(`the port range "${text}" ends before it begins`);
     return { first: low, last: high };
   };
   if (text === '') throw new RuleError('a port is missing');

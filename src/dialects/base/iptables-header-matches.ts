@@ -160,6 +160,12 @@ function buildIcmp(uses: readonly OptionUse[], protocol: { number: number; negat
     throw new RuleError('-m icmp needs -p icmp');
   if (uses.length === 0) return [{ kind: 'icmp-type', type: 255, codes: { first: 0, last: 255 }, negated: false }];
   const use = only('icmp', uses);
+  // Some versions print the codes as a range.
+  const [, ofType, first, last] = /^(\d+)\/(\d+):(\d+)$/.exec(argumentOf(use)) ?? [];
+  if (ofType !== undefined) {
+    const codes = { first: small(use, first!, 255), last: small(use, last!, 255) };
+    return [{ kind: 'icmp-type', type: small(use, ofType, 255), codes, negated: use.negated }];
+  }
   const [type, code] = icmpName(use, argumentOf(use));
   const codes = code === undefined ? { first: 0, last: 255 } : { first: code, last: code };
   return [{ kind: 'icmp-type', type, codes, negated: use.negated }];
@@ -223,10 +229,10 @@ function buildAddressType(uses: readonly OptionUse[]): Match[] {
 
 /** By name. */
 export const HEADER_MATCHES: readonly (readonly [string, MatchExtension])[] = [
-  ['ttl', { options: { ttl: 1, 'ttl-eq': 1, 'ttl-lt': 1, 'ttl-gt': 1 }, build: buildTtl }],
+  ['ttl', { options: { ttl: 1, 'ttl-eq': 1, 'ttl-lt': 1, 'ttl-gt': 1 }, build: buildTtl, synonyms: { ttl: 'ttl-eq' } }],
   ['length', { options: { length: 1 }, build: buildLength }],
   ['tos', { options: { tos: 1 }, build: buildTos }],
-  ['dscp', { options: { dscp: 1, 'dscp-class': 1 }, build: buildDscp }],
+  ['dscp', { options: { dscp: 1, 'dscp-class': 1 }, build: buildDscp, synonyms: { 'dscp-class': 'dscp' } }],
   ['ecn', { options: { 'ecn-ip-ect': 1, 'ecn-tcp-cwr': 0, 'ecn-tcp-ece': 0 }, build: buildEcn }],
   ['icmp', { options: { 'icmp-type': 1 }, build: (uses, { protocol }) => buildIcmp(uses, protocol) }],
   ['pkttype', { options: { 'pkt-type': 1 }, build: buildPacketType }],

@@ -10,12 +10,13 @@ import {
   refuseNegation,
   RuleError,
   type RuleContext,
+  type SimulationStatus,
 } from './iptables-extension.ts';
 import { HEADER_MATCHES } from './iptables-header-matches.ts';
-import { buildSet, SET_MATCH_OPTIONS } from './iptables-set-match.ts';
+import { SET_MATCH } from './iptables-set-match.ts';
 
 /** A match extension that is modelled at least in part. */
-export interface MatchExtension {
+export interface MatchExtension extends SimulationStatus {
   /** Long options without dashes and how many arguments each takes. */
   readonly options: Readonly<Record<string, number>>;
   /** The conditions that the options make; throws {@link RuleError} where iptables would refuse them. */
@@ -36,8 +37,8 @@ function requireProtocol(context: RuleContext, extension: string, allowed: reado
   return protocol.number;
 }
 
-function portMatch(kind: 'source-port' | 'destination-port', use: OptionUse): Match[] {
-  const range = parseServiceRange(argumentOf(use), ':');
+function portMatch(kind: 'source-port' | 'destination-port', use: OptionUse, context: RuleContext): Match[] {
+  const range = parseServiceRange(argumentOf(use), ':', context.dumped);
   // iptables stores no condition for the full range; inverted it is kept, and never matches.
   if (range.first === 0 && range.last === 65535 && !use.negated) return [];
   return [{ kind, range, negated: use.negated }];
@@ -66,14 +67,14 @@ function parseTcpFlags(text: string): number {
 
 const PORT_OPTIONS = { 'source-port': 1, sport: 1, 'destination-port': 1, dport: 1 } as const;
 
-function transport(name: string, protocols: readonly number[], use: OptionUse): Match[] {
+function transport(name: string, context: RuleContext, use: OptionUse): Match[] {
   switch (use.name) {
     case 'source-port':
     case 'sport':
-      return portMatch('source-port', use);
+      return portMatch('source-port', use, context);
     case 'destination-port':
     case 'dport':
-      return portMatch('destination-port', use);
+      return portMatch('destination-port', use, context);
     case 'syn':
       // SYN set; RST, ACK and FIN clear. Ref: iptables-extensions(8), tcp --syn.
       return [{ kind: 'tcp-flags', mask: 0x17, set: 0x02, negated: use.negated }];
@@ -82,7 +83,7 @@ function transport(name: string, protocols: readonly number[], use: OptionUse): 
       return [{ kind: 'tcp-flags', mask: parseTcpFlags(mask), set: parseTcpFlags(set), negated: use.negated }];
     }
     default:
-      return protocols.length === 0 ? [] : [unmodelledOption(name, use)];
+      return [unmodelledOption(name, use)];
   }
 }
 
@@ -93,9 +94,11 @@ function transportExtension(
 ): MatchExtension {
   return {
     options: { ...PORT_OPTIONS, ...options },
+    unmodelled: name === 'tcp' ? ['tcp-option'] : [],
+    synonyms: { 'source-port': 'sport', 'destination-port': 'dport' },
     build: (uses, context) => [
       { kind: 'transport-header', protocol: requireProtocol(context, name, protocols) },
-      ...uses.flatMap((use) => transport(name, protocols, use)),
+      ...uses.flatMap((use) => transport(name, context, use)),
     ],
   };
 }
@@ -179,6 +182,7 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
     {
       options: { sports: 1, 'source-ports': 1, dports: 1, 'destination-ports': 1, ports: 1 },
       build: buildMultiport,
+      synonyms: { 'source-ports': 'sports', 'destination-ports': 'dports' },
     },
   ],
   ['mark', markExtension('mark')],
@@ -187,6 +191,7 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
     'conntrack',
     {
       options: CONNTRACK_OPTIONS,
+      unmodelled: ['ctexpire'],
       build: (uses, context) => {
         if (uses.length === 0) throw new RuleError('-m conntrack needs at least one option');
         const besideState = uses.some((use) => use.name === 'ctstate');
@@ -215,6 +220,8 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
       build: (uses) => {
         if (uses.length !== 1) throw new RuleError('-m mac needs --mac-source once');
         return uses.map((use) => {
+          // An address that was blotted out for others to read.
+          if (/^[Xx*]{2}(?::[Xx*0-9A-Fa-f]{2}){5}$/.test(argumentOf(use))) return unmodelledOption('mac', use);
           const mac = parseMac(argumentOf(use));
           if (mac === undefined) throw new RuleError(`"${argumentOf(use)}" is no MAC address`);
           return { kind: 'mac-source', mac, negated: use.negated };
@@ -223,7 +230,7 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
     },
   ],
   ...HEADER_MATCHES,
-  ['set', { options: SET_MATCH_OPTIONS, build: buildSet }],
+  ['set', SET_MATCH],
   [
     // A comment matches everything; the rule keeps it apart.
     'comment',

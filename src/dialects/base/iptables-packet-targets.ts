@@ -93,10 +93,24 @@ function buildSet(uses: readonly OptionUse[]): Target {
 export const PACKET_TARGETS: readonly (readonly [string, TargetExtension])[] = [
   ['TTL', { options: { 'ttl-set': 1, 'ttl-inc': 1, 'ttl-dec': 1 }, build: buildTtl }],
   ['TOS', { options: { 'set-tos': 1, 'and-tos': 1, 'or-tos': 1, 'xor-tos': 1 }, build: buildTos }],
-  ['DSCP', { options: { 'set-dscp': 1, 'set-dscp-class': 1 }, build: buildDscp }],
-  ['ECN', { options: { 'ecn-tcp-remove': 0, 'ecn-tcp-cwr': 1, 'ecn-tcp-ece': 1, 'ecn-ip-ect': 1 }, build: buildEcn }],
+  [
+    'DSCP',
+    {
+      options: { 'set-dscp': 1, 'set-dscp-class': 1 },
+      build: buildDscp,
+      synonyms: { 'set-dscp-class': 'set-dscp' },
+    },
+  ],
+  [
+    'ECN',
+    {
+      options: { 'ecn-tcp-remove': 0, 'ecn-tcp-cwr': 1, 'ecn-tcp-ece': 1, 'ecn-ip-ect': 1 },
+      build: buildEcn,
+      unmodelled: ['ecn-tcp-cwr', 'ecn-tcp-ece', 'ecn-ip-ect'],
+    },
+  ],
   ['NETMAP', { options: { to: 1 }, build: buildNetmap }],
-  ['TPROXY', { options: { 'on-port': 1, 'on-ip': 1, 'tproxy-mark': 1 }, build: buildTproxy }],
+  ['TPROXY', { options: { 'on-port': 1, 'on-ip': 1, 'tproxy-mark': 1 }, build: buildTproxy, documented: 'all' }],
   [
     'SET',
     {
@@ -111,6 +125,8 @@ export const PACKET_TARGETS: readonly (readonly [string, TargetExtension])[] = [
         'map-queue': 0,
       },
       build: buildSet,
+      documented: ['add-set', 'del-set', 'exist', 'timeout', 'map-queue'],
+      unmodelled: ['map-mark'],
     },
   ],
 ];

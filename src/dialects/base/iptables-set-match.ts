@@ -1,9 +1,9 @@
 /** `-m set`. Ref: iptables-extensions(8), set. */
 import type { Match } from '../../model/netfilter.ts';
+import type { MatchExtension } from './iptables-matches.ts';
 import { argumentOf, type OptionUse, refuseNegation, RuleError } from './iptables-extension.ts';
 
-/** Long options and how many arguments each takes. */
-export const SET_MATCH_OPTIONS = {
+const OPTIONS = {
   'match-set': 2,
   set: 2,
   'return-nomatch': 0,
@@ -31,7 +31,7 @@ export function setDirections(text: string): ('source' | 'destination')[] {
 }
 
 /** The condition of one `-m set`. Tests of the set's counters, which no dump tells for the time of a packet, are not modelled. */
-export function buildSet(uses: readonly OptionUse[]): Match[] {
+function buildSet(uses: readonly OptionUse[]): Match[] {
   const named = uses.filter((use) => use.name === 'match-set' || use.name === 'set');
   const [use] = named;
   if (use === undefined || named.length > 1) throw new RuleError('-m set needs --match-set once');
@@ -53,3 +53,12 @@ export function buildSet(uses: readonly OptionUse[]): Match[] {
     }),
   ];
 }
+
+/** The extension. */
+export const SET_MATCH: MatchExtension = {
+  options: OPTIONS,
+  build: buildSet,
+  documented: ['update-counters', 'update-subcounters'],
+  unmodelled: ['packets-eq', 'packets-lt', 'packets-gt', 'bytes-eq', 'bytes-lt', 'bytes-gt'],
+  synonyms: { set: 'match-set' },
+};

@@ -11,11 +11,12 @@ import {
   refuseNegation,
   RuleError,
   type RuleContext,
+  type SimulationStatus,
 } from './iptables-extension.ts';
 import { PACKET_TARGETS } from './iptables-packet-targets.ts';
 
 /** A target extension that is modelled. */
-export interface TargetExtension {
+export interface TargetExtension extends SimulationStatus {
   /** Long options without dashes and how many arguments each takes. */
   readonly options: Readonly<Record<string, number>>;
   /** What the options make; throws {@link RuleError} where iptables would refuse them. */
@@ -57,6 +58,10 @@ function buildMark(uses: readonly OptionUse[]): Target {
 
 function buildConnmark(uses: readonly OptionUse[]): Target {
   for (const use of uses) refuseNegation(use);
+  const shift = uses.find((use) => use.name.endsWith('-shift-mark'));
+  if (shift !== undefined) {
+    return { kind: 'unmodelled', name: `CONNMARK --${shift.name}`, text: `--${shift.name} ${argumentOf(shift)}` };
+  }
   const actions = uses.filter((use) => !['mask', 'nfmask', 'ctmask'].includes(use.name));
   const [action] = actions;
   if (action === undefined || actions.length > 1) throw new RuleError('-j CONNMARK needs exactly one action');
@@ -64,9 +69,6 @@ function buildConnmark(uses: readonly OptionUse[]): Target {
   if (action.name in MARK_OPTIONS) {
     if (masks.length > 0) throw new RuleError(`--${action.name} takes its mask as VALUE/MASK`);
     return { kind: 'connmark-set', ...reduceMark(action) };
-  }
-  if (action.name.endsWith('-shift-mark')) {
-    return { kind: 'unmodelled', name: `CONNMARK --${action.name}`, text: `--${action.name} ${argumentOf(action)}` };
   }
   let nfmask = 0xffffffff;
   let ctmask = 0xffffffff;
@@ -140,6 +142,7 @@ const NAT_FLAGS = { random: 0, 'random-fully': 0, persistent: 0 } as const;
 function natExtension(kind: 'snat' | 'dnat', option: string): TargetExtension {
   return {
     options: { [option]: 1, ...NAT_FLAGS },
+    documented: Object.keys(NAT_FLAGS),
     build: (uses, context) => {
       for (const use of uses) refuseNegation(use);
       const to = uses.filter((use) => use.name === option);
@@ -226,6 +229,7 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
         'right-shift-mark': 1,
       },
       build: buildConnmark,
+      unmodelled: ['left-shift-mark', 'right-shift-mark'],
     },
   ],
   ['NOTRACK', { options: {}, build: () => ({ kind: 'notrack' }) }],
@@ -244,6 +248,8 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
         'zone-reply': 1,
       },
       build: buildConntrackTarget,
+      documented: ['expevents'],
+      unmodelled: ['helper', 'timeout'],
     },
   ],
   ['SNAT', natExtension('snat', 'to-source')],
@@ -253,6 +259,7 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
     {
       options: { 'to-ports': 1, random: 0, 'random-fully': 0 },
       build: (uses, context) => buildOwnAddress('masquerade', uses, context),
+      documented: ['to-ports', 'random', 'random-fully'],
     },
   ],
   [
@@ -260,6 +267,7 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
     {
       options: { 'to-ports': 1, random: 0, 'random-fully': 0 },
       build: (uses, context) => buildOwnAddress('redirect', uses, context),
+      documented: ['random', 'random-fully'],
     },
   ],
   ...PACKET_TARGETS,
