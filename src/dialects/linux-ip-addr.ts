@@ -33,7 +33,8 @@ function parseHeader(line: SourceLine): Entry | undefined {
     index: Number(index),
     addresses: [],
     up: flags.has('UP'),
-    lowerUp: flags.has('LOWER_UP'),
+    // An interface that is up says one or the other; where somebody has shortened the list, it is not known.
+    ...(flags.has('LOWER_UP') || flags.has('NO-CARRIER') || !flags.has('UP') ? { lowerUp: flags.has('LOWER_UP') } : {}),
     origin: spanOfLine(line),
   };
   // `eth0@if7`: the other end is in another namespace, or on no interface of this router.

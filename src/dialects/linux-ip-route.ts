@@ -62,6 +62,8 @@ function wordsOf(group: readonly SourceLine[]): Word[] {
   return words;
 }
 
+const isError = (type: Route['type']): boolean => ['blackhole', 'unreachable', 'prohibit', 'throw'].includes(type);
+
 function parseRoute(
   group: readonly SourceLine[],
   family: Family,
@@ -86,7 +88,8 @@ function parseRoute(
     prefix: networkOf(read.prefix),
     tos: read.tos,
     metric: read.metric ?? 0,
-    nextHops: read.nextHops,
+    // `blackhole … nhid 3 dev lo`: the interface is the kernel's own matter.
+    nextHops: isError(read.type) ? [] : read.nextHops,
     ...(read.scope === undefined ? {} : { scope: read.scope }),
     ...(read.protocol === undefined ? {} : { protocol: read.protocol }),
     ...(read.preferredSource === undefined ? {} : { preferredSource: read.preferredSource }),

@@ -31,6 +31,8 @@ export interface PolicyRule {
   readonly action: PolicyAction;
   readonly suppressPrefixLength?: number;
   readonly suppressInterfaceGroup?: string;
+  /** Who made it, where that is printed: two rules may differ in nothing else. */
+  readonly protocol?: string;
   /** Selectors that are recognised and not modelled, e.g. `dscp`, `uidrange`, `l3mdev`: whether the rule matches is unknown. */
   readonly unmodelled: readonly string[];
   /** Absent for the three default rules where no dump named them. */

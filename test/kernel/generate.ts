@@ -514,7 +514,8 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
         ...(profile.carrier === true ? carrier.first : []),
         ...(profile.multipath === true ? multipath.routes : []),
         ...recipe.commands,
-        ...made.commands,
+        // iproute2 fails at flushing routes over objects, and at what comes next.
+        ...made.commands.filter((command) => profile.carrier !== true || !command.startsWith('route flush')),
         ...(profile.carrier === true ? carrier.last : []),
       ],
       sysctls: {

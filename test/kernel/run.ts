@@ -35,6 +35,8 @@ const OPTIONS = {
   round: { type: 'string' },
   /** One in so many scenarios goes through the command line tool, too; 0 for none. */
   'front-door': { type: 'string', default: '50' },
+  /** One in so many scenarios is made of its commands by the shell dialect, too; 0 for none. */
+  shell: { type: 'string', default: '4' },
   /** Tells for each profile why packets are undetermined. */
   reasons: { type: 'boolean', default: false },
   /** Makes a mistake in a copy of the verifier, or one after the other, and counts the packets until it is noticed. */
@@ -51,7 +53,7 @@ async function main(): Promise<number> {
   const profiles = values.profile?.split(',') ?? Object.keys(PROFILES);
   const unknown = profiles.find((name) => !Object.hasOwn(PROFILES, name));
   if (unknown !== undefined) return usage(`no profile ${unknown}; there are: ${Object.keys(PROFILES).join(' ')}`);
-  const numbers = ['seed', 'packets', 'seconds', 'stop', 'jobs', 'round', 'front-door', 'record'] as const;
+  const numbers = ['seed', 'packets', 'seconds', 'stop', 'jobs', 'round', 'front-door', 'shell', 'record'] as const;
   const wrong = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
   if (wrong !== undefined) return usage(`--${wrong} takes a number`);
   if (values.breakage !== undefined) {
@@ -69,6 +71,7 @@ async function main(): Promise<number> {
     store: values.store,
     record: values.record === undefined ? undefined : Number(values.record),
     frontDoor: Number(values['front-door']),
+    shell: Number(values.shell),
   };
   const limits: Limits = {
     packets: Number(values.packets ?? (values.seconds === undefined ? 20_000 : Number.POSITIVE_INFINITY)),

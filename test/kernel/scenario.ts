@@ -146,8 +146,8 @@ function isUsual(line: string): boolean {
   return USUAL.has(key) && USUAL.get(key) === value;
 }
 
-/** The dump's last section is that of the settings. */
-function withUsual(lines: readonly string[]): string {
+/** A stored dump as text, with what was left out. Its last section is that of the settings. */
+export function withUsual(lines: readonly string[]): string {
   const given = new Set(lines.map((line) => line.split(' = ')[0]));
   const usual = [...USUAL].filter(([key]) => !given.has(key)).map(([key, value]) => `${key} = ${value}`);
   return [...lines.filter((line) => line !== ''), ...usual, ''].join('\n');

@@ -6,9 +6,11 @@ import { type Comparison, compare } from './compare.ts';
 import { frontDoorDifference } from './front-door.ts';
 import { scenarios } from './generate.ts';
 import { type Oracle, OracleError } from './oracle/oracle.ts';
+import { bareScenario, compareShell, shellText } from './shell.ts';
 import { describeDisagreement, shrink } from './shrink.ts';
 import { type RecordedScenario, type Scenario, storedOf } from './scenario.ts';
 
+const SHELL_CASES = fileURLToPath(new URL('shell-cases', import.meta.url));
 const CASES = fileURLToPath(new URL('cases', import.meta.url));
 
 /** What all rounds of a run have in common. */
@@ -23,6 +25,8 @@ export interface RunOptions {
   readonly record: number | undefined;
   /** One in so many scenarios is asked of the command line tool, too; 0 for none. */
   readonly frontDoor: number;
+  /** One in so many scenarios is made of its commands, too, and compared with its dumps; 0 for none. */
+  readonly shell: number;
 }
 
 /** What a round came to. */
@@ -65,6 +69,15 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
   let disagreements = comparison.disagreements.length;
   if (disagreements > 0) text = await tell(oracle, options, scenario, recorded, comparison, title);
   else if (options.record !== undefined) store(title, recorded, options.record);
+  if (options.shell > 0 && round % options.shell === 0) {
+    const differences = await compareShell(oracle, scenario, recorded.dump);
+    if (differences.length === 0 && options.record !== undefined) await storeShell(oracle, title, scenario, recorded);
+    if (differences.length > 0) {
+      disagreements++;
+      text += `\n== ${title}: the commands end in another router than the dumps show:\n${differences.join('\n')}\n`;
+      text += shellText(scenario);
+    }
+  }
   const throughFrontDoor = options.frontDoor > 0 && round % options.frontDoor === 0;
   if (throughFrontDoor) {
     const difference = frontDoorDifference(recorded, comparison.answers);
@@ -103,6 +116,18 @@ async function tell(
   if (options.store) store(title, small.recorded, Number.POSITIVE_INFINITY);
   const head = `\n== ${title}: ${disagreements.length} of ${comparison.packets} packets disagree; shrunk:\n`;
   return `${head}${await describeDisagreement(small.scenario, small.recorded)}\n`;
+}
+
+/** Keeps the commands of a scenario with the dumps before and after them. */
+async function storeShell(oracle: Oracle, name: string, scenario: Scenario, after: RecordedScenario): Promise<void> {
+  mkdirSync(SHELL_CASES, { recursive: true });
+  const bare = await oracle.ask(bareScenario(scenario));
+  const kept = {
+    before: storedOf(bare).dump,
+    commands: shellText(scenario).trimEnd().split('\n'),
+    after: storedOf(after, 0).dump,
+  };
+  writeFileSync(`${SHELL_CASES}/${name}.json`, `${JSON.stringify(kept, undefined, 1)}\n`);
 }
 
 /** Keeps a recorded scenario, with as many frames at most. */

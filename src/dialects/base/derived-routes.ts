@@ -14,7 +14,13 @@ function derive(
   source: InterfaceAddress,
   metric = 0,
 ): Route {
-  const hop: NextHop = { device: link.name, weight: 1, dead: false, linkDown: link.lowerUp === false, onLink: false };
+  const hop: NextHop = {
+    device: link.name,
+    weight: 1,
+    dead: false,
+    linkDown: link.lowerUp === false && type !== 'local',
+    onLink: false,
+  };
   const { family, words } = source.prefix;
   return {
     family,

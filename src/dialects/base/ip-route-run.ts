@@ -1,10 +1,12 @@
-import { type NextHop, type PolicyRule, type Route, RouteTableId } from '../../model/routing.ts';
+import { type NextHop, type PolicyRule, type Route, RouteTableId, type RouteType } from '../../model/routing.ts';
 import type { Family, IpAddress } from '../../net/ip-address.ts';
 import { formatPrefix, networkOf, prefixContains } from '../../net/prefix.ts';
 import type { Span } from '../../text/span.ts';
 import type { DeviceDraft } from './device-draft.ts';
+import { findGateway, scopeNumber } from './gateway-lookup.ts';
 import { readRouteWords, type RouteWords } from './ip-route-words.ts';
 import type { WordCursor } from './ip-words.ts';
+import { withObject } from './next-hop-objects.ts';
 import type { Outcome } from './netfilter-draft.ts';
 import { deviceOfGateway, deviceWithin } from './resolve-devices.ts';
 
@@ -25,8 +27,18 @@ export function runIpRoute(
   if (read.error !== undefined || read.prefix === undefined)
     return uncertain(read.error ?? 'the destination is missing');
   if (verb === 'delete') return remove(draft, read, origin);
-  const route = routeOf(draft, read, origin);
-  for (const hop of route.nextHops) {
+  let route = routeOf(draft, read, origin);
+  if (route.nextHopObject !== undefined) {
+    const whole = withObject(route, draft.nextHopObjects);
+    if (whole !== undefined) route = whole;
+    else if (draft.given.nextHopObjects || draft.given.routeTables.size > 0)
+      return refuse(`there is no next hop object ${route.nextHopObject}`);
+    else route = { ...route, unmodelled: [...route.unmodelled, `nhid ${route.nextHopObject}`] };
+  }
+  const checked = checkGateways(draft, route);
+  if (checked === 'refused') return refuse('the kernel finds no link on which the gateway is');
+  if (checked !== 'unknown') route = checked;
+  for (const hop of checked === 'unknown' ? route.nextHops : []) {
     const hidden = hop.onLink ? 'no' : hidesGateway(draft, route, hop);
     if (hidden === 'unknown')
       return uncertain('whether the kernel finds the gateway depends on policy rules that are not followed');
@@ -53,6 +65,7 @@ function routeOf(draft: DeviceDraft, read: RouteWords, origin: Span): Route {
     const found = deviceOfGateway(draft.routes, hop.gateway, table);
     return found === undefined ? hop : { ...hop, device: found };
   };
+  const scope = read.scope ?? defaultScope(read);
   return {
     family: prefix.family,
     table,
@@ -60,13 +73,54 @@ function routeOf(draft: DeviceDraft, read: RouteWords, origin: Span): Route {
     prefix,
     tos: read.tos,
     metric: read.metric ?? (prefix.family === 6 ? 1024 : 0),
-    nextHops: read.nextHops.map(device),
-    ...(read.scope === undefined ? {} : { scope: read.scope }),
+    nextHops: read.nextHops.map((hop) => withCarrier(draft, device(hop), scope)),
+    ...(read.nextHopObject === undefined ? {} : { nextHopObject: read.nextHopObject }),
+    ...(scope === undefined ? {} : { scope }),
     ...(read.protocol === undefined ? {} : { protocol: read.protocol }),
     ...(read.preferredSource === undefined ? {} : { preferredSource: read.preferredSource }),
     unmodelled: read.unmodelled,
     origin,
   };
+}
+
+/** A hop over an interface without carrier says so from the beginning. */
+function withCarrier(draft: DeviceDraft, hop: NextHop, scope: string | undefined): NextHop {
+  const link = hop.device === undefined ? undefined : draft.interfaces.get(hop.device);
+  return link?.lowerUp === false && link.up === true && scope !== 'host' ? { ...hop, linkDown: true } : hop;
+}
+
+/** The scope of a route that says none. Ref: iproute2 ip/iproute.c: iproute_modify(). */
+function defaultScope({ type, nextHops, nextHopObject, prefix }: RouteWords): string | undefined {
+  if (prefix?.family === 6) return undefined;
+  if (type === 'local') return 'host';
+  if (type === 'broadcast' || type === 'multicast' || type === 'anycast') return 'link';
+  const isDirect = nextHops.length === 1 && nextHops[0]!.gateway === undefined && nextHopObject === undefined;
+  return type === 'unicast' && isDirect ? 'link' : undefined;
+}
+
+/** The route with the devices that the kernel finds for its gateways, where the dumps show all that decides about it. */
+function checkGateways(draft: DeviceDraft, route: Route): Route | 'refused' | 'unknown' {
+  const { given } = draft;
+  const tables = given.routeTables.get(4);
+  if (route.family !== 4 || !given.interfaces || !given.policyRules.has(4) || tables !== 'all') return 'unknown';
+  if (route.unmodelled.length > 0) return 'unknown';
+  const state = { routes: draft.routes, policyRules: draft.policyRules, isComplete: () => true };
+  const nextHops: NextHop[] = [];
+  for (const hop of route.nextHops) {
+    if (hop.gateway === undefined || hop.onLink) {
+      nextHops.push(hop);
+      continue;
+    }
+    const found = findGateway(state, {
+      gateway: hop.gateway,
+      ...(hop.device === undefined ? {} : { device: hop.device }),
+      table: route.table,
+      scope: scopeNumber(route.scope),
+    });
+    if (typeof found === 'string') return found;
+    nextHops.push({ ...hop, device: found.device });
+  }
+  return { ...route, nextHops };
 }
 
 /** Whether a rule holds for the lookup of a gateway: locally made, without source, mark, type of service and protocol. */
@@ -121,8 +175,21 @@ function refusalOf(draft: DeviceDraft, route: Route, read: RouteWords): string |
     return `${formatPrefix(route.prefix)} has bits behind its prefix length`;
   }
   const forwards = ['unicast', 'local', 'broadcast', 'multicast', 'anycast'].includes(route.type);
-  if (forwards && route.nextHops.length === 0 && read.unmodelled.length === 0)
+  if (forwards && route.nextHops.length === 0 && route.unmodelled.length === 0)
     return 'the route has neither via nor dev';
+  if (!forwards && read.typeWritten && (route.nextHops.length > 0 || route.nextHopObject !== undefined))
+    return 'a route of this type leads nowhere';
+  if (route.family === 4) {
+    const scope = scopeNumber(route.scope);
+    if (scope > scopeNumber('host') || scope < LEAST_SCOPES[route.type]) return 'the scope does not fit the route';
+    const isLocal = scope === scopeNumber('host');
+    if (isLocal && (route.nextHops.length !== 1 || route.nextHops[0]!.gateway !== undefined))
+      return 'a route of scope host has no gateway';
+    if (route.preferredSource !== undefined && !isOwn(draft, route.preferredSource))
+      return 'the source address is not one of the router';
+    const atSelf = route.nextHops.find((hop) => hop.onLink && hop.gateway !== undefined && isTaken(draft, hop.gateway));
+    if (atSelf !== undefined) return 'a gateway on the link is no address of the router, and no broadcast address';
+  }
   for (const { device } of route.nextHops) {
     if (device === undefined) continue;
     const link = draft.interfaces.get(device);
@@ -132,6 +199,35 @@ function refusalOf(draft: DeviceDraft, route: Route, read: RouteWords): string |
   return undefined;
 }
 
+/** Ref: linux fib_semantics.c: fib_props[]. */
+const LEAST_SCOPES: Readonly<Record<RouteType, number>> = {
+  unicast: 0,
+  local: 254,
+  broadcast: 253,
+  anycast: 253,
+  multicast: 0,
+  blackhole: 0,
+  unreachable: 0,
+  prohibit: 0,
+  throw: 0,
+};
+
+/** Whether something is an address of the router; where its interfaces are not known it may be. */
+function isOwn(draft: DeviceDraft, address: IpAddress): boolean {
+  if (!draft.given.interfaces) return true;
+  for (const { addresses } of draft.interfaces.values())
+    for (const { prefix } of addresses) if (String(prefix.words) === String(address.words)) return true;
+  return draft.routes.some(
+    (route) => route.table === RouteTableId.local && route.type === 'local' && prefixContains(route.prefix, address),
+  );
+}
+
+const isTaken = (draft: DeviceDraft, address: IpAddress): boolean =>
+  draft.routes.some(
+    ({ table, type, prefix }) =>
+      table === RouteTableId.local && (type === 'local' || type === 'broadcast') && prefixContains(prefix, address),
+  );
+
 const sameSlot = (a: Route, b: Route): boolean =>
   a.family === b.family &&
   a.table === b.table &&
@@ -140,11 +236,14 @@ const sameSlot = (a: Route, b: Route): boolean =>
   a.prefix.prefixLength === b.prefix.prefixLength &&
   a.prefix.words.every((word, index) => word === b.prefix.words[index]);
 
-/** Whether two routes of one slot lead the same way: the kernel takes no exact copy. */
-function sameWay(a: Route, b: Route): boolean {
-  const hops = (route: Route): string =>
-    JSON.stringify(route.nextHops.map((hop) => [hop.gateway?.words, hop.device, hop.weight]));
-  return a.type === b.type && hops(a) === hops(b);
+/** Whether two routes of one slot are the same: the kernel takes no exact copy. Ref: linux fib_semantics.c: fib_find_info(). */
+function isCopy(a: Route, b: Route): boolean {
+  const text = ({ type, nextHops, protocol, scope, preferredSource, nextHopObject }: Route): string =>
+    JSON.stringify([
+      [type, protocol ?? 'boot', scopeNumber(scope), preferredSource?.words, nextHopObject],
+      nextHops.map((hop) => [hop.gateway?.words, hop.device, hop.weight, hop.onLink]),
+    ]);
+  return text(a) === text(b);
 }
 
 function insert(draft: DeviceDraft, verb: string, route: Route): Outcome {
@@ -156,13 +255,16 @@ function insert(draft: DeviceDraft, verb: string, route: Route): Outcome {
       return DONE;
     case 'append':
     case 'prepend':
-      if (draft.routes.some((other) => sameSlot(other, route) && sameWay(other, route)))
+      if (draft.routes.some((other) => sameSlot(other, route) && isCopy(other, route)))
         return refuse('this route exists already');
       if (verb === 'append') draft.routes.push(route);
       else draft.routes.splice(first < 0 ? draft.routes.length : first, 0, route);
       return DONE;
     case 'replace':
     case 'change':
+      // Nor does it put one before its copy.
+      if (first >= 0 && draft.routes.some((other, at) => at > first && sameSlot(other, route) && isCopy(other, route)))
+        return refuse('this route exists already');
       if (first >= 0) draft.routes[first] = route;
       else if (verb === 'change') return refuse('there is no route to change');
       else draft.routes.push(route);
@@ -221,6 +323,11 @@ function flush(draft: DeviceDraft, cursor: WordCursor, family: Family, origin: S
     return words[1] === 'cache' ? DONE : uncertain('which routes are flushed is not known');
   }
   const table = draft.tableId(words[1]!, origin, true);
+  // iproute2 fails at these, and removes some of the others.
+  if (
+    draft.routes.some((route) => route.table === table && route.family === family && route.nextHopObject !== undefined)
+  )
+    return uncertain('routes over the objects of ip nexthop are among those that are flushed');
   draft.routes = draft.routes.filter((route) => route.family !== family || route.table !== table);
   const flushed = draft.changed.flushedTables.get(family) ?? new Set();
   draft.changed.flushedTables.set(family, flushed.add(table));

@@ -212,7 +212,7 @@ function readAttribute(reading: Reading, word: string): void {
     return;
   }
   if (word.length >= 5 && 'protocol'.startsWith(word)) {
-    value(reading, word);
+    selectors.protocol = value(reading, word);
     return;
   }
   if (word.length >= 1 && 'table'.startsWith(word)) {

@@ -1,5 +1,5 @@
-import type { InterfaceAddress } from '../../model/network-interface.ts';
-import type { PolicyRule } from '../../model/routing.ts';
+import type { InterfaceAddress, NetworkInterface } from '../../model/network-interface.ts';
+import { type PolicyRule, RouteTableId } from '../../model/routing.ts';
 import type { Family } from '../../net/ip-address.ts';
 import { parseIpAddress } from '../../net/ip-address.ts';
 import { parseMac } from '../../net/mac-address.ts';
@@ -8,6 +8,7 @@ import type { Word } from '../../text/line-scanner.ts';
 import type { Span } from '../../text/span.ts';
 import { routesOfAddress } from './derived-routes.ts';
 import type { DeviceDraft } from './device-draft.ts';
+import { removeObjectsOf, runIpNexthop } from './ip-nexthop-run.ts';
 import { runIpRoute } from './ip-route-run.ts';
 import { DEFAULT_ACTION, readRuleWords, type RuleWords } from './ip-rule-words.ts';
 import { WordCursor } from './ip-words.ts';
@@ -39,6 +40,8 @@ export function runIp(draft: DeviceDraft, words: readonly Word[], origin: Span):
       return runLink(draft, command.verb, rest, origin);
     case 'neighbour':
       return runNeighbour(draft, command.verb, rest, origin);
+    case 'nexthop':
+      return runIpNexthop(draft, command.verb, rest, origin);
     default:
       return uncertain(`ip ${command.object} is not modelled`);
   }
@@ -70,10 +73,12 @@ function addRule(draft: DeviceDraft, family: Family, read: RuleWords, origin: Sp
   const priority = read.priority ?? defaultPriority(own);
   const action = read.action ?? DEFAULT_ACTION;
   if (action.kind === 'goto' && action.priority <= priority) return refuse('a goto leads only to a later rule');
+  const refusal = refusalOf(read);
+  if (refusal !== undefined) return refuse(refusal);
   const rule: PolicyRule = { family, priority, ...read.selectors, action, origin };
-  if (own.some((other) => other.priority === priority && ruleKey(other) === ruleKey(rule))) {
-    return refuse('this policy rule exists already');
-  }
+  const copies = own.filter((other) => other.priority === priority && ruleKey(other) === ruleKey(rule));
+  // The kernel's own rules bear its protocol, which no dump prints: beside one of them its like is taken.
+  if (copies.length > (isKernelsOwn(rule) ? 1 : 0)) return refuse('this policy rule exists already');
   if (read.selectors.unmodelled.length > 0) {
     draft.unmodelled(
       `whether this policy rule matches is unknown: ${read.selectors.unmodelled.join(', ')} is not modelled`,
@@ -84,6 +89,23 @@ function addRule(draft: DeviceDraft, family: Family, read: RuleWords, origin: Sp
   draft.policyRules.splice(at < 0 ? draft.policyRules.length : at, 0, rule);
   return DONE;
 }
+
+/** Ref: linux net/ipv4/fib_rules.c fib4_rule_configure(); include/net/fib_rules.h fib_rule_port_range_valid(). */
+function refusalOf({ selectors }: RuleWords): string | undefined {
+  const { tos, sourcePorts, destinationPorts } = selectors;
+  if (tos !== undefined && (tos & ~0x1c) !== 0) return 'a policy rule tests three bits of the type of service only';
+  for (const range of [sourcePorts, destinationPorts]) {
+    if (range !== undefined && (range.first === 0 || range.last === 0xffff))
+      return 'a range of ports begins behind 0 and ends before 65535';
+  }
+  return undefined;
+}
+
+const isKernelsOwn = ({ priority, action }: PolicyRule): boolean =>
+  action.kind === 'lookup' &&
+  ((priority === 0 && action.table === RouteTableId.local) ||
+    (priority === 32_766 && action.table === RouteTableId.main) ||
+    (priority === 32_767 && action.table === RouteTableId.default));
 
 const KEYS = new WeakMap<PolicyRule, string>();
 
@@ -102,8 +124,9 @@ function ruleKey(rule: PolicyRule): string {
         rule.oif,
         rule.tos,
       ],
-      [rule.ipProtocol, rule.sourcePorts, rule.destinationPorts, rule.action, rule.suppressPrefixLength],
-      [rule.suppressInterfaceGroup, rule.unmodelled],
+      [rule.ipProtocol, rule.sourcePorts, rule.destinationPorts, rule.suppressPrefixLength],
+      // Where a goto leads makes no other rule. Ref: linux net/core/fib_rules.c rule_exists().
+      [rule.action.kind === 'goto' ? 'goto' : rule.action, rule.suppressInterfaceGroup, rule.protocol, rule.unmodelled],
     ]);
     KEYS.set(rule, key);
   }
@@ -129,7 +152,8 @@ function deleteRule(draft: DeviceDraft, family: Family, read: RuleWords): Outcom
     same(selectors.sourcePorts, rule.sourcePorts) &&
     same(selectors.destinationPorts, rule.destinationPorts) &&
     same(selectors.suppressPrefixLength, rule.suppressPrefixLength) &&
-    same(selectors.suppressInterfaceGroup, rule.suppressInterfaceGroup);
+    same(selectors.suppressInterfaceGroup, rule.suppressInterfaceGroup) &&
+    same(selectors.protocol, rule.protocol);
   if (selectors.unmodelled.length > 0) return uncertain(`${selectors.unmodelled.join(', ')} is not modelled`);
   const at = draft.policyRules.findIndex(matches);
   if (at < 0) return refuse('no policy rule matches');
@@ -289,6 +313,7 @@ function setLink(draft: DeviceDraft, name: string, texts: readonly string[], ori
       if (word === 'mtu' && /^\d+$/.test(value)) draft.updateInterface(name, { mtu: Number(value) });
       else if (word === 'master') draft.updateInterface(name, { master: value });
       else if (word === 'address' && mac !== undefined) draft.updateInterface(name, { mac });
+      else if (word === 'carrier' && /^(?:on|off)$/.test(value)) setCarrier(draft, name, value === 'on');
       else if (word === 'group') draft.updateInterface(name, { group: value });
       else if (!NEUTRAL_SETTINGS.has(word)) return uncertain(`ip link set ${word} is not modelled`);
     }
@@ -297,14 +322,34 @@ function setLink(draft: DeviceDraft, name: string, texts: readonly string[], ori
 }
 
 function setUp(draft: DeviceDraft, name: string): void {
-  const link = { ...draft.interfaces.get(name)!, up: true };
+  const before = draft.interfaces.get(name)!;
+  // Whether there is a carrier shows only while it is up.
+  const { lowerUp, ...rest } = before;
+  const link: NetworkInterface = { ...rest, up: true, ...(before.up === true && lowerUp !== undefined && { lowerUp }) };
   draft.interfaces.set(name, link);
+  if (before.up !== true) changeHops(draft, name, { dead: false, linkDown: false });
   // Connected routes return, static ones do not. Ref: linux-forwarding 4.6.
   for (const address of link.addresses) addDerived(draft, routesOfAddress(link, address));
 }
 
+/** Ref: linux fib_semantics.c: fib_sync_down_dev(), fib_sync_up(). */
+function setCarrier(draft: DeviceDraft, name: string, isOn: boolean): void {
+  draft.updateInterface(name, { lowerUp: isOn });
+  changeHops(draft, name, { linkDown: !isOn });
+  if (!isOn) removeObjectsOf(draft, name);
+}
+
+/** Routes of scope host, to the router itself, have no part in what becomes of a link. */
+function changeHops(draft: DeviceDraft, name: string, change: { dead?: boolean; linkDown: boolean }): void {
+  draft.routes = draft.routes.map((route) => {
+    if (route.scope === 'host' || !route.nextHops.some(({ device }) => device === name)) return route;
+    return { ...route, nextHops: route.nextHops.map((hop) => (hop.device === name ? { ...hop, ...change } : hop)) };
+  });
+}
+
 function setDown(draft: DeviceDraft, name: string): void {
   if (draft.interfaces.has(name)) draft.updateInterface(name, { up: false });
+  removeObjectsOf(draft, name);
   const over = (route: RouteList[number]): boolean => route.nextHops.some((hop) => hop.device === name);
   draft.routes = draft.routes
     .filter((route) => route.type === 'local' || !over(route) || route.nextHops.length > 1)

@@ -83,6 +83,8 @@ const DS_FIELDS: ReadonlyMap<string, number> = new Map([
 
 /** A TOS value: a name, or a number that iproute2 reads as hexadecimal with or without `0x`. Ref: iproute2 lib/rt_names.c. */
 export function parseTos(text: string): number | undefined {
-  if (/^(?:0x)?[0-9a-f]{1,2}$/i.test(text)) return Number.parseInt(text.replace(/^0x/i, ''), 16);
-  return DS_FIELDS.get(text);
+  // Names first: `EF` is one, and no number.
+  const named = DS_FIELDS.get(text);
+  if (named !== undefined) return named;
+  return /^(?:0x)?[0-9a-f]{1,2}$/i.test(text) ? Number.parseInt(text.replace(/^0x/i, ''), 16) : undefined;
 }

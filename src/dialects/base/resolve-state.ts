@@ -1,6 +1,6 @@
 import { configPlace } from '../../diagnostic/diagnostic.ts';
 import type { Known, LinuxDevice } from '../../model/linux-device.ts';
-import { type PolicyRule, RouteTableId } from '../../model/routing.ts';
+import { type NextHop, type PolicyRule, type Route, RouteTableId } from '../../model/routing.ts';
 import type { Family } from '../../net/ip-address.ts';
 import { checkChains } from './chain-references.ts';
 import { routesOfInterfaces } from './derived-routes.ts';
@@ -48,6 +48,8 @@ function onlyCommands(draft: DeviceDraft): boolean {
  * interfaces' addresses. To be called when the dumps were read, before commands are applied.
  */
 export function prepareForCommands(draft: DeviceDraft): void {
+  draft.routes = draft.routes.map((route) => withoutDumpedDead(route, draft));
+  fillFromObjects(draft);
   for (const family of FAMILIES) {
     if (!draft.given.policyRules.has(family)) draft.policyRules.push(...defaultRules(family));
   }
@@ -59,12 +61,22 @@ export function prepareForCommands(draft: DeviceDraft): void {
   }
 }
 
+/**
+ * Where routes without carrier are ignored, a dump calls their hops dead, too; that goes with the setting, not with the interface.
+ * Ref: linux fib_semantics.c: fib_nexthop_info().
+ */
+function withoutDumpedDead(route: Route, draft: DeviceDraft): Route {
+  const isMeant = ({ dead, linkDown, device }: NextHop): boolean =>
+    dead && linkDown && device !== undefined && draft.interfaces.get(device)?.up === true;
+  if (!route.nextHops.some(isMeant)) return route;
+  return { ...route, nextHops: route.nextHops.map((hop) => (isMeant(hop) ? { ...hop, dead: false } : hop)) };
+}
+
 /** Completes the state when everything was read, reports what is missing, and makes the device. */
 export function resolveState(draft: DeviceDraft): LinuxDevice {
   const commandsOnly = onlyCommands(draft);
   dropUnknownDefaults(draft, commandsOnly);
   dropPeers(draft);
-  fillFromObjects(draft);
   draft.routes = resolveDevices(draft.routes, draft.given.interfaces || draft.changed.addresses);
   checkChains(draft);
   checkSets(draft);

@@ -8,8 +8,12 @@ const CONF = 'net/ipv4/conf/';
  * Ref: linux net/ipv4/devinet.c devinet_sysctl_forward(), inet_forward_change().
  */
 export function writeSysctl(draft: DeviceDraft, path: string, value: string, origin: Span): void {
+  const isSwitch = path === 'net/ipv4/ip_forward' || path === `${CONF}all/forwarding`;
+  const before = draft.sysctls.get(`${CONF}all/forwarding`) ?? draft.sysctls.get('net/ipv4/ip_forward');
+  // The same value again changes nothing: an interface that was turned off stays off (linux-forwarding 6.2).
+  if (isSwitch && before !== undefined && Number(before.value) === Number(value)) return;
   draft.sysctls.set(path, { value, origin });
-  if (path !== 'net/ipv4/ip_forward' && path !== `${CONF}all/forwarding`) return;
+  if (!isSwitch) return;
   const names = new Set(['all', 'default', ...draft.interfaces.keys()]);
   for (const key of draft.sysctls.keys()) {
     if (key.startsWith(CONF) && key.endsWith('/forwarding')) names.add(key.slice(CONF.length, -'/forwarding'.length));

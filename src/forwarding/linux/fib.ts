@@ -245,11 +245,7 @@ function compileHop(
   links: Links,
 ): void {
   routes.hopDevice[hop] = nextHop.device === undefined ? -1 : links.indexOf.get(nextHop.device)!;
-  // Where routes without carrier are ignored, a dump calls their hops dead, too; that goes with the setting, not with the interface.
-  // Ref: fib_semantics.c: fib_nexthop_info().
-  const ignored =
-    nextHop.dead && nextHop.linkDown && routes.hopDevice[hop] !== -1 && links.isUp[routes.hopDevice[hop]!] === 1;
-  let flags = (nextHop.dead && !ignored ? HopFlag.dead : 0) | (nextHop.linkDown ? HopFlag.linkDown : 0);
+  let flags = (nextHop.dead ? HopFlag.dead : 0) | (nextHop.linkDown ? HopFlag.linkDown : 0);
   const { gateway } = nextHop;
   if (gateway !== undefined) {
     routes.hopGateway.set(gateway.words, 4 * hop);

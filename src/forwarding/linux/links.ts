@@ -20,8 +20,6 @@ export interface Links {
   readonly loopback: number;
   /** Bytes, −1 unknown. */
   readonly mtu: Int32Array;
-  /** 1 administratively up, 0 down or unknown. */
-  readonly isUp: Uint8Array;
   /** 1 up, and without carrier when the state was taken. */
   readonly lacksCarrier: Uint8Array;
   /** A {@link HasAddress} number. */
@@ -86,7 +84,6 @@ export function compileLinks(device: LinuxDevice): Links {
 
   const mtu = new Int32Array(names.length).fill(-1);
   const hasAddress = new Uint8Array(names.length).fill(device.known.interfaces ? HasAddress.no : HasAddress.unknown);
-  const isUp = new Uint8Array(names.length);
   const lacksCarrier = new Uint8Array(names.length);
   const addresses: LinkAddress[][] = names.map(() => []);
   const groups: (string | undefined)[] = names.map(() => undefined);
@@ -95,7 +92,6 @@ export function compileLinks(device: LinuxDevice): Links {
   for (const link of device.interfaces) {
     const index = indexOf.get(link.name)!;
     if (link.mtu !== undefined) mtu[index] = link.mtu;
-    isUp[index] = link.up === true ? 1 : 0;
     lacksCarrier[index] = link.up === true && link.lowerUp === false ? 1 : 0;
     groups[index] = link.group === undefined || link.group === '0' ? 'default' : link.group;
     for (const { prefix, secondary } of link.addresses) {
@@ -119,7 +115,6 @@ export function compileLinks(device: LinuxDevice): Links {
     indexOf,
     loopback: indexOf.get('lo')!,
     mtu,
-    isUp,
     lacksCarrier,
     hasAddress,
     addresses,
