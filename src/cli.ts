@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { addCheck } from './commands/check.ts';
 import { addCollect } from './commands/collect.ts';
 import { addExplain } from './commands/explain.ts';
 import { addInit } from './commands/init.ts';
@@ -31,7 +32,7 @@ function program(): Command {
     .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  for (const add of [addVerify, addTrace, addTest, addMerge, addInit, addExplain, addCollect]) add(root);
+  for (const add of [addVerify, addTrace, addCheck, addTest, addMerge, addInit, addExplain, addCollect]) add(root);
   for (const command of root.commands) command.exitOverride();
   return root;
 }

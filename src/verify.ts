@@ -2,8 +2,10 @@ import type { CaptureInput } from './capture/capture-set.ts';
 import { openCaptureSet } from './capture/open-capture.ts';
 import { DIAGNOSIS_ORDER, FINDINGS } from './findings/index.ts';
 import { buildReport, type ReportOptions } from './report/build-report.ts';
+import { checkReport } from './report/check-report.ts';
 import type { Report } from './report/report.ts';
-import type { StatedIntent } from './verification/intent.ts';
+import { checkTraffic } from './verification/check-traffic.ts';
+import { resolveIntent, type StatedIntent } from './verification/intent.ts';
 import type { Router } from './verification/router.ts';
 import { runVerification } from './verification/run.ts';
 
@@ -44,4 +46,19 @@ export async function verify(
   } finally {
     await captures.close();
   }
+}
+
+/**
+ * What is wrong with this router's configuration, before any packet is seen? Sessions at the edges of what is monitored are made up and
+ * simulated, both directions and SPS's own packets with them.
+ *
+ * Throws InputError where the intent, or a network to try, cannot be known.
+ */
+export async function check(router: Router, stated: StatedIntent, options: ReportOptions): Promise<Report> {
+  const traffic = checkTraffic(router, resolveIntent(stated, router));
+  const run = await runVerification(traffic.capture, traffic.router, stated, {
+    whatIf: true,
+    diagnosers: DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
+  });
+  return checkReport(buildReport(run, FINDINGS, { connections: 'all', ...options }), traffic);
 }

@@ -28,7 +28,7 @@ const DIRECTION = v.looseObject({
 const REPORT = v.looseObject({
   schema: v.literal('redirect-verify/report/1'),
   verdict: VERDICT,
-  mode: v.picklist(['observed', 'what-if']),
+  mode: v.picklist(['observed', 'what-if', 'check']),
   captures: v.array(
     v.looseObject({
       path: v.string(),

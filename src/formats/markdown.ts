@@ -47,6 +47,16 @@ function groundTable(report: Report): string {
     ...(report.mode === 'what-if'
       ? [['Mode', 'what-if: the capture predates this configuration'] as [string, string]]
       : []),
+    ...(report.check === undefined
+      ? []
+      : ([
+          ['Check', `${report.check.sessions} sessions made up at the edges of what is monitored, no capture`],
+          ['Clients', plain(report.check.clients.join(', '))],
+          ['Servers', plain(report.check.servers.join(', '))],
+          ...(report.check.alsoRedirected.length > 0
+            ? [['Also redirected, and not monitored', report.check.alsoRedirected.join(', ')]]
+            : []),
+        ] as [string, string][])),
     ...router.sources.map((item): [string, string] => ['Router', `${code(item.path)}, SHA-256 ${code(item.sha256)}`]),
     ...(router.hostname === undefined && router.collectedAt === undefined
       ? []

@@ -33,7 +33,8 @@ function verdictLine(report: Report, colors: Colors): string {
     failed > 0 ? `${failed} failed` : '',
     inconclusive > 0 ? `${inconclusive} inconclusive` : '',
   ].filter((part) => part !== '');
-  const of = `${connections} ${connections === 1 ? 'connection' : 'connections'}`;
+  const noun = report.mode === 'check' ? 'made-up session' : 'connection';
+  const of = `${connections} ${connections === 1 ? noun : `${noun}s`}`;
   return `${paint(colors.bold(report.verdict.toUpperCase()))}  ${of}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }
 
@@ -49,6 +50,14 @@ function groundLines(report: Report, colors: Colors): string[] {
   for (const capture of captures) {
     const where = capture.interfaces.length > 0 ? ` on ${capture.interfaces.join(', ')}` : '';
     say('capture', `${capture.path}, ${capture.packets} frames${where}${capture.truncated ? ', truncated' : ''}`);
+  }
+  if (report.check !== undefined) {
+    const { check } = report;
+    say('check', `${check.sessions} sessions made up at the edges of what is monitored, no capture`);
+    say('', `clients ${check.clients.join(', ')}`);
+    say('', `servers ${check.servers.join(', ')}`);
+    if (check.alsoRedirected.length > 0)
+      say('', `also redirected, and not monitored: ${check.alsoRedirected.join(', ')}`);
   }
   if (report.mode === 'what-if') say('mode', 'what-if: the capture predates this configuration');
   const host = [
@@ -69,7 +78,8 @@ function groundLines(report: Report, colors: Colors): string[] {
   say('monitored', `${mark('services', intent.services.join(', '))} from ${clients} to ${servers}`);
   if (inferred.has('services') || inferred.has('sps'))
     say('', 'What is inferred from the redirect cannot show a mistake in it: state it with --sps and --service.');
-  say('packets', `${summary.monitoredPackets} of monitored connections, in ${summary.packets} frames`);
+  if (report.check === undefined)
+    say('packets', `${summary.monitoredPackets} of monitored connections, in ${summary.packets} frames`);
   return lines;
 }
 

@@ -65,7 +65,8 @@ export interface CaptureReport {
 export interface Report {
   readonly schema: 'redirect-verify/report/1';
   readonly verdict: Verdict;
-  readonly mode: 'observed' | 'what-if';
+  /** check: no capture; sessions were made up at the edges of what is monitored. */
+  readonly mode: 'observed' | 'what-if' | 'check';
   readonly captures: readonly CaptureReport[];
   readonly router: {
     readonly dialects: readonly string[];
@@ -83,6 +84,15 @@ export interface Report {
     readonly clients: readonly string[];
     readonly servers: readonly string[];
     readonly inferred: readonly string[];
+  };
+  /** Of a check: what was made up. */
+  readonly check?: {
+    readonly sessions: number;
+    readonly clients: readonly string[];
+    readonly servers: readonly string[];
+    readonly services: readonly string[];
+    /** Services next to the monitored ones that go to SPS all the same. */
+    readonly alsoRedirected: readonly string[];
   };
   readonly summary: {
     readonly packets: number;

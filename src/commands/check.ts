@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { exitCodeOf, type FailOn } from '../report/report.ts';
+import { check } from '../verify.ts';
+import { findSiteFile, loadRouter, readText } from './inputs.ts';
+import { withIntent, withOutput, withReport, withRouter } from './options.ts';
+import { parseSiteFile } from './site-file.ts';
+import { type IntentOptions, statedIntent } from './stated-intent.ts';
+import { refuseInput } from './write-output.ts';
+import { type RenderingOptions, writeReport } from './write-report.ts';
+
+interface CheckOptions extends IntentOptions, RenderingOptions {
+  readonly router?: readonly string[];
+  readonly site?: string;
+  readonly failOn: FailOn;
+  readonly connections?: 'all' | 'failed' | 'none';
+}
+
+/** `redirect-verify check`. */
+export function addCheck(program: Command): void {
+  const command = program
+    .command('check')
+    .description("what is wrong with this router's configuration, before any packet is seen?");
+  withOutput(withReport(withIntent(withRouter(command)))).action(async (options: CheckOptions) => {
+    process.exitCode = await run(options);
+  });
+}
+
+async function run(options: CheckOptions): Promise<number> {
+  // Where nothing is given, the state and the site file of the working directory are used.
+  const here = [{ path: 'beside' }];
+  const site = findSiteFile(options.site, here);
+  const siteText = site === undefined ? undefined : parseSiteFile(site.path, readText(site.path));
+  const stated = statedIntent(options, siteText ?? {}, site?.path ?? '');
+  const loaded = loadRouter(options.router ?? [], here);
+  const inputs = [...loaded.sources.map((source) => source.path), ...(site === undefined ? [] : [site.path])];
+  if (options.output !== undefined) refuseInput(options.output, inputs);
+  if (loaded.pickedUp !== undefined) process.stderr.write(`router state: ${loaded.pickedUp}\n`);
+  if (site?.pickedUp === true) process.stderr.write(`site file: ${site.path}\n`);
+  const report = await check(loaded.router, stated, {
+    sources: loaded.sources,
+    ...(options.connections !== undefined && { connections: options.connections }),
+  });
+  writeReport(report, options, inputs);
+  return exitCodeOf(report, options.failOn);
+}
