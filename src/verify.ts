@@ -8,6 +8,7 @@ import { checkTraffic } from './verification/check-traffic.ts';
 import { resolveIntent, type StatedIntent } from './verification/intent.ts';
 import type { Router } from './verification/router.ts';
 import { runVerification } from './verification/run.ts';
+import type { VantageName } from './verification/verification.ts';
 
 export interface VerifyOptions extends ReportOptions {
   /** The capture predates the configuration. */
@@ -15,6 +16,8 @@ export interface VerifyOptions extends ReportOptions {
   readonly verifyChecksums?: boolean;
   /** A verdict that rests on synthesized packets, too, is inconclusive. */
   readonly requireObserved?: boolean;
+  /** Where the captures were taken; absent: told by what is in them. */
+  readonly vantage?: VantageName;
   /** Called now and then with the bytes read and, where known, the bytes to read. */
   readonly onBytes?: (read: number, total: number | undefined) => void;
 }
@@ -36,6 +39,7 @@ export async function verify(
       whatIf: options.whatIf,
       verifyChecksums: options.verifyChecksums ?? false,
       requireObserved: options.requireObserved ?? false,
+      ...(options.vantage !== undefined && { vantage: options.vantage }),
       diagnosers: DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
       onProgress: () => {
         const { read, total } = captures.progress();

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { exitCodeOf, type FailOn } from '../report/report.ts';
+import { VANTAGES, type VantageName } from '../verification/verification.ts';
 import { verify } from '../verify.ts';
 import { withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
@@ -12,7 +13,7 @@ interface VerifyCommandOptions extends IntentOptions, RenderingOptions {
   readonly router?: readonly string[];
   readonly site?: string;
   readonly whatIf?: boolean;
-  readonly vantage?: string;
+  readonly vantage?: VantageName;
   readonly require?: string;
   readonly failOn: FailOn;
   readonly connections?: 'all' | 'failed' | 'none';
@@ -38,7 +39,12 @@ export function addVerify(program: Command): void {
         'observed: a verdict that rests on synthesized packets alone is inconclusive',
       ).choices(['observed']),
     )
-    .addOption(new Option('--vantage <where>', 'where the capture was taken').choices(['router']));
+    .addOption(
+      new Option(
+        '--vantage <where>',
+        'where the captures were taken (default: told by MAC addresses and interfaces)',
+      ).choices(VANTAGES),
+    );
   withOutput(withReport(command)).action(async (captures: string[], options: VerifyCommandOptions) => {
     process.exitCode = await run(captures, options);
   });
@@ -54,6 +60,7 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
       whatIf: options.whatIf ?? false,
       requireObserved: options.require === 'observed',
       verifyChecksums: options.verifyChecksums ?? false,
+      ...(options.vantage !== undefined && { vantage: options.vantage }),
       sources: loaded.sources,
       ...(options.connections !== undefined && { connections: options.connections }),
       onBytes: (read, total) => progress.update(read, total),

@@ -87,7 +87,11 @@ function readDetail(entry: Entry, line: SourceLine, draft: DeviceDraft): void {
     const address = parseAddress(words);
     if (address === undefined) draft.unparsed('the address of the interface is not understood', spanOfLine(line));
     else entry.addresses.push(address);
-  } else if (KINDS.has(first)) entry.link.linkKind ??= first;
+  } else if (KINDS.has(first)) {
+    entry.link.linkKind ??= first;
+    const id = first === 'vlan' ? words[words.indexOf('id') + 1] : undefined;
+    if (id !== undefined && /^\d{1,4}$/.test(id)) entry.link.vlan = Number(id);
+  }
   // The rest are lifetimes, statistics and details of the link's kind that no decision looks at.
 }
 

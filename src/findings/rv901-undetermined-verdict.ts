@@ -150,7 +150,7 @@ function neverSeen(run: Verification): Set<number> {
 
 function leavesCaptured(run: Verification, way: JudgedWay): boolean {
   const { path } = way;
-  return !path.synthetic && path.disposition === Disposition.forwarded && run.replay.vantage.wasCaptured(path.egress);
+  return !path.synthetic && path.disposition === Disposition.forwarded && run.replay.vantage.showsEgress(path.egress);
 }
 
 /** Directions of which every packet ended by its own TTL or size: that says nothing of the redirect, for or against. */

@@ -36,6 +36,15 @@ export function visible(words: string): string {
   return words.replaceAll('\t', ' ').replace(control, shown);
 }
 
+/** Behind a capture's name: where it was taken, unless on the router. */
+export const VANTAGE_WORDS = {
+  router: '',
+  client: ', taken on a client',
+  server: ', taken on a server',
+  sps: ', taken on SPS',
+  mirror: ', taken between the hosts',
+} as const;
+
 /** How SPS appears toward servers, in words. */
 export const SNAT_WORDS = {
   own: 'its own address',

@@ -1,7 +1,7 @@
 import pc from 'picocolors';
 import type { Where } from '../diagnostic/diagnostic.ts';
 import type { ConnectionReport, FindingReport, Report } from '../report/report.ts';
-import { clean, directionWords, type Format, type RenderOptions, SNAT_WORDS } from './format.ts';
+import { clean, directionWords, type Format, type RenderOptions, SNAT_WORDS, VANTAGE_WORDS } from './format.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -49,7 +49,14 @@ function groundLines(report: Report, colors: Colors): string[] {
   };
   for (const capture of captures) {
     const where = capture.interfaces.length > 0 ? ` on ${capture.interfaces.join(', ')}` : '';
-    say('capture', `${capture.path}, ${capture.packets} frames${where}${capture.truncated ? ', truncated' : ''}`);
+    const at = VANTAGE_WORDS[capture.vantage ?? 'router'];
+    say('capture', `${capture.path}, ${capture.packets} frames${where}${at}${capture.truncated ? ', truncated' : ''}`);
+  }
+  if (report.vantage?.showsBypass === false && report.mode === 'observed') {
+    const { interfaces, missing } = report.vantage;
+    const shown = interfaces.length > 0 ? interfaces.join(', ') : 'none';
+    const lacking = missing.length > 0 ? `, and nothing of ${missing.join(', ')}` : '';
+    say('', `Of the router's interfaces it shows ${shown}${lacking}: what goes past SPS would not be seen.`);
   }
   if (report.check !== undefined) {
     const { check } = report;

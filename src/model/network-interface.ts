@@ -27,6 +27,8 @@ export interface NetworkInterface {
   readonly parent?: string;
   /** `loopback`, `ether`, `none` … as printed after `link/`. */
   readonly linkType?: string;
+  /** Id of a VLAN, by `ip -d link`. */
+  readonly vlan?: number;
   /** Of `ip -d link`: vlan, bridge, bond, veth … */
   readonly linkKind?: string;
   readonly group?: string;

@@ -5,6 +5,8 @@ import { PacketBatch, Status } from '../wire/packet-batch.ts';
 const PAIRING_WINDOW_NANOSECONDS = 4e9;
 /** Copies of one frame on two capture devices of one interface are this close. */
 const DUPLICATE_WINDOW_NANOSECONDS = 2e6;
+/** Copies on one device are closer than what a host sends twice: a lost SYN-ACK goes out by its timer, and for every repeated SYN. */
+const REPEAT_WINDOW_NANOSECONDS = 1e5;
 
 /**
  * Files of single interfaces with microseconds can hold a frame's copy and the frame itself at one time, and the copy's file may come
@@ -14,6 +16,9 @@ const TIE_NANOSECONDS = 2000;
 const EARLY_ROWS = 32;
 
 const SLOT_FREE = -1;
+
+/** How often one capture device shows a frame again. */
+export const Repeats = { never: 0, once: 1, any: 2 } as const;
 
 /**
  * Finds for a frame that leaves the router the frame that came in: the same packet, its TTL one less. A ring of the last ingress
@@ -29,6 +34,7 @@ export class Pairing {
   readonly #interface: Int16Array;
   readonly #captureInterface: Int32Array;
   readonly #translated: Uint8Array;
+  readonly #isRepeated: Uint8Array;
   readonly #source: Uint32Array;
   readonly #destination: Uint32Array;
   readonly #ports: Uint32Array;
@@ -53,6 +59,7 @@ export class Pairing {
     this.#interface = new Int16Array(size);
     this.#captureInterface = new Int32Array(size);
     this.#translated = new Uint8Array(size);
+    this.#isRepeated = new Uint8Array(size);
     this.#source = new Uint32Array(4 * size);
     this.#destination = new Uint32Array(4 * size);
     this.#ports = new Uint32Array(size);
@@ -73,6 +80,7 @@ export class Pairing {
     this.#interface[slot] = position;
     this.#captureInterface[slot] = batch.captureInterface[row]!;
     this.#translated[slot] = translated;
+    this.#isRepeated[slot] = 0;
     for (let word = 0; word < 4; word++) {
       this.#source[4 * slot + word] = batch.source[4 * row + word]!;
       this.#destination[4 * slot + word] = batch.destination[4 * row + word]!;
@@ -81,14 +89,19 @@ export class Pairing {
     this.#storeFields(slot, batch, row);
   }
 
-  /** Whether the same frame was just remembered from another capture device of the same interface. */
-  isDuplicate(batch: PacketBatch, row: number, position: number): boolean {
+  /** Whether the same frame was just remembered from another capture device of the same interface, or, as `repeats` says, from the same one. */
+  isDuplicate(batch: PacketBatch, row: number, position: number, repeats: number = Repeats.never): boolean {
     const time = timeOf(batch, row);
     const ttl = batch.ttl[row]!;
     for (let slot = this.#heads[this.#bucket(batch, row, ttl)]!; slot !== SLOT_FREE; slot = this.#next[slot]!) {
-      if (this.#interface[slot] !== position || this.#captureInterface[slot] === batch.captureInterface[row]) continue;
-      if (time - this.#time[slot]! > DUPLICATE_WINDOW_NANOSECONDS) continue;
-      if (this.#same(slot, batch, row, ttl) && this.#sameAddresses(slot, batch, row, 0)) return true;
+      if (this.#interface[slot] !== position) continue;
+      const isSameDevice = this.#captureInterface[slot] === batch.captureInterface[row];
+      if (isSameDevice && (repeats === Repeats.never || this.#isRepeated[slot] === 1)) continue;
+      const window = isSameDevice ? REPEAT_WINDOW_NANOSECONDS : DUPLICATE_WINDOW_NANOSECONDS;
+      if (time - this.#time[slot]! > window) continue;
+      if (!this.#same(slot, batch, row, ttl) || !this.#sameAddresses(slot, batch, row, 0)) continue;
+      if (isSameDevice && repeats === Repeats.once) this.#isRepeated[slot] = 1;
+      return true;
     }
     return false;
   }

@@ -6,7 +6,15 @@ import { formatIpProtocol } from '../net/ip-protocol.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Verification } from '../verification/verification.ts';
-import type { CaptureReport, ConnectionReport, DirectionReport, FindingReport, Report, Verdict } from './report.ts';
+import type {
+  CaptureReport,
+  ConnectionReport,
+  DirectionReport,
+  FindingReport,
+  Report,
+  VantageReport,
+  Verdict,
+} from './report.ts';
 
 const LISTED_CONNECTIONS = 10_000;
 export const CONNECTIONS_OF_A_FINDING = 100;
@@ -46,6 +54,7 @@ export function buildReport(run: Verification, registry: readonly Finding[], opt
     verdict: failed ? 'failed' : inconclusive ? 'inconclusive' : 'verified',
     mode: run.mode,
     captures: captureReports(run),
+    vantage: vantageReport(run),
     router: {
       dialects: run.router.dialects,
       sources: options.sources,
@@ -204,14 +213,28 @@ export function listConnections(
   }
 }
 
+function vantageReport(run: Verification): VantageReport {
+  const { vantage, forwarder, neededInterfaces } = run.replay;
+  const names = forwarder.interfaceNames;
+  const name = (position: number): string => run.interfaceName(position);
+  return {
+    stated: run.vantageStated,
+    interfaces: names.filter((_, position) => vantage.wasCaptured(position)),
+    missing: neededInterfaces.filter((position) => !vantage.wasCaptured(position)).map(name),
+    showsBypass: run.showsBypass,
+  };
+}
+
 function captureReports(run: Verification): CaptureReport[] {
   return run.captures.map((file, index) => {
+    const vantage = run.replay.vantage.kindOf(index);
+    // Indexes are those of the host that captured.
+    const interfaces = vantage === 'router' ? run.router.interfaces : [];
     const names = run.captureInterfaces
       .filter((item) => item.file === index)
       .map(
         (item) =>
-          item.name ??
-          run.router.interfaces.find((candidate) => item.index !== undefined && candidate.index === item.index)?.name,
+          item.name ?? interfaces.find((candidate) => item.index !== undefined && candidate.index === item.index)?.name,
       )
       .filter((name) => name !== undefined);
     return {
@@ -221,6 +244,7 @@ function captureReports(run: Verification): CaptureReport[] {
       bytes: file.bytes,
       interfaces: [...new Set(names)],
       truncated: file.truncated,
+      vantage,
       ...(file.first !== undefined && { firstTimestamp: formatTimestamp(file.first.seconds, file.first.nanoseconds) }),
       ...(file.last !== undefined && { lastTimestamp: formatTimestamp(file.last.seconds, file.last.nanoseconds) }),
     };

@@ -1,4 +1,5 @@
 import type { Note, Severity, Where } from '../diagnostic/diagnostic.ts';
+import type { VantageName } from '../verification/verification.ts';
 
 export type { FindingKind } from '../findings/finding.ts';
 
@@ -57,8 +58,22 @@ export interface CaptureReport {
   readonly bytes: number;
   readonly interfaces: readonly string[];
   readonly truncated: boolean;
+  /** Where it was taken; absent in reports of older versions. */
+  readonly vantage?: VantageName;
   readonly firstTimestamp?: string;
   readonly lastTimestamp?: string;
+}
+
+/** What the captures can show of the router. */
+export interface VantageReport {
+  /** Whether the user said where the captures were taken; otherwise it is told by what is in them. */
+  readonly stated: boolean;
+  /** Interfaces of the router of whose frames some are in the captures. */
+  readonly interfaces: readonly string[];
+  /** Interfaces that monitored connections can use, and of which nothing is there. */
+  readonly missing: readonly string[];
+  /** Whether what goes past SPS would be in the captures. */
+  readonly showsBypass: boolean;
 }
 
 /** The result of a run as plain data, in the contract's words. */
@@ -68,6 +83,8 @@ export interface Report {
   /** check: no capture; sessions were made up at the edges of what is monitored. */
   readonly mode: 'observed' | 'what-if' | 'check';
   readonly captures: readonly CaptureReport[];
+  /** Absent in merged reports, and in those of older versions. */
+  readonly vantage?: VantageReport;
   readonly router: {
     readonly dialects: readonly string[];
     readonly sources: readonly { readonly path: string; readonly sha256: string }[];

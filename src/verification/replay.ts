@@ -7,7 +7,8 @@ import { IpProtocol } from '../net/ip-protocol.ts';
 import { ConnectionLog, Seen } from '../observation/connection-log.ts';
 import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
 import { Pairing } from '../observation/pairing.ts';
-import { Side, Vantage } from '../observation/vantage.ts';
+import type { VantageName } from '../observation/taken-at.ts';
+import { Side, type Vantage } from '../observation/vantage.ts';
 import { ICMP_REDIRECT } from '../wire/icmp-type.ts';
 import { LinkType } from '../wire/link-type.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
@@ -17,8 +18,10 @@ import { Flag, makePacket } from './probe-packet.ts';
 import type { Router } from './router.ts';
 import { isOnSpsSegment, Senders } from './senders.ts';
 import { hopOf, translationOf } from './session.ts';
+import { hostRoles, interfacesInUse, vantageOf } from './surroundings.ts';
 
 const BATCH_ROWS = 4096;
+const RECENT_EGRESS = 4096;
 
 interface Endpoint {
   readonly address: number;
@@ -29,6 +32,8 @@ export interface ReplayOptions {
   /** The capture predates the configuration: what the servers sent is taken as SPS's answer. */
   readonly whatIf: boolean;
   readonly verifyChecksums?: boolean;
+  /** Where the captures were taken; absent: told by what is in them. */
+  readonly vantage?: VantageName;
   /** Called now and then with the frames read so far. */
   readonly onProgress?: (frames: number) => void;
 }
@@ -68,8 +73,10 @@ export interface Replay {
   readonly unansweredArp: number;
   /** Nanoseconds since 1970 of the last frame. */
   readonly lastTime: number;
-  /** The capture is of all interfaces at once (cooked), so that silence of one is no gap. */
+  /** The capture is of all interfaces of the router at once (cooked), so that silence of one is no gap. */
   readonly sawAnyInterface: boolean;
+  /** Interfaces of the router that monitored connections can use. */
+  readonly neededInterfaces: readonly number[];
 }
 
 /** Runs every frame of the captures through the router, in time order. */
@@ -82,7 +89,7 @@ export async function replay(
   const batch = new PacketBatch(BATCH_ROWS);
   // Which interfaces were captured is known once the first frames are read.
   let more = await captures.next(batch);
-  const run = new ReplayRun(captures, router, resolved, options);
+  const run = new ReplayRun(captures, router, resolved, options, batch);
   for (; more; more = await captures.next(batch)) {
     run.consume(batch);
     options.onProgress?.(run.frames);
@@ -108,7 +115,7 @@ class ReplayRun implements Replay {
   readonly usualPorts = new Map<number, FrameTally>();
   unansweredArp = 0;
   lastTime = 0;
-  sawAnyInterface = false;
+  readonly neededInterfaces: readonly number[];
 
   readonly #captures: CaptureSet;
   readonly #router: Router;
@@ -116,6 +123,8 @@ class ReplayRun implements Replay {
   readonly #options: ReplayOptions;
   readonly #monitored: MonitoredServices;
   readonly #pairing = new Pairing();
+  /** Frames that left a moment ago: of copies on two devices the second counts for nothing. */
+  readonly #left = new Pairing(RECENT_EGRESS);
   readonly #decisions = new DecisionBatch(1);
   /** Every interface that monitored connections can use was captured. */
   readonly #covers: boolean;
@@ -125,37 +134,45 @@ class ReplayRun implements Replay {
   readonly #translations = new Map<number, { readonly source: Endpoint; readonly destination: Endpoint }>();
   readonly #explain: () => ReturnType<Forwarder['explainLast']>;
 
-  constructor(captures: CaptureSet, router: Router, resolved: ResolvedIntent, options: ReplayOptions) {
+  /** `first`: the frames with which the captures begin, by which it is told where they were taken. */
+  constructor(
+    captures: CaptureSet,
+    router: Router,
+    resolved: ResolvedIntent,
+    options: ReplayOptions,
+    first: PacketBatch,
+  ) {
     this.#captures = captures;
     this.#router = router;
     this.#resolved = resolved;
     this.#options = options;
-    this.#covers = coversConnections(captures, router, resolved);
+    // Names, for telling which interfaces were captured; how far sequence numbers are trusted depends on that.
+    const { interfaceNames } = router.forwarder();
+    const interfaceIndex = (name: string): number => interfaceNames.indexOf(name);
+    this.senders = new Senders(router, resolved.intent, interfaceIndex, resolved.clientInterface);
+    this.vantage = vantageOf(router, interfaceNames);
+    this.vantage.learn(captures.interfaces);
+    this.vantage.tell(first, captures.files().length, hostRoles(router, resolved, this.senders), options.vantage);
+    const needed = interfacesInUse(router, resolved);
+    this.neededInterfaces = [...needed].map((name) => (name === undefined ? -1 : interfaceIndex(name)));
+    this.#covers = coversConnections(captures, this.vantage, needed);
     this.forwarder = router.forwarder({
       verifyChecksums: options.verifyChecksums ?? false,
       trustSequence: this.#covers,
     });
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
-    const interfaceIndex = (name: string): number => forwarder.interfaceIndex(name);
-    const neighbourInterfaces = new Map<number, number>();
-    for (const { mac, device } of router.neighbours)
-      if (mac !== undefined) neighbourInterfaces.set(mac, interfaceIndex(device));
-    const interfaces = forwarder.interfaceNames.map(
-      (name) => router.interfaces.find((item) => item.name === name) ?? { name },
-    );
-    this.vantage = new Vantage(interfaces, (mac) => neighbourInterfaces.get(mac) ?? -1);
-    this.senders = new Senders(router, resolved.intent, interfaceIndex, resolved.clientInterface);
     this.#monitored = new MonitoredServices(resolved.intent, (family, words, offset) =>
       forwarder.isLocal(family, words, offset),
     );
   }
 
+  get sawAnyInterface(): boolean {
+    return this.vantage.showsAll;
+  }
+
   consume(batch: PacketBatch): void {
     this.vantage.learn(this.#captures.interfaces);
-    this.sawAnyInterface = this.#captures.interfaces.some(
-      (item) => item.linkType === LinkType.linuxCookedV2 || item.linkType === LinkType.linuxCooked,
-    );
     for (let row = 0; row < batch.length; row++) this.#frame(batch, row);
     this.frames += batch.length;
     if (batch.length > 0) this.lastTime = batch.seconds[batch.length - 1]! * 1e9 + batch.nanoseconds[batch.length - 1]!;
@@ -181,10 +198,21 @@ class ReplayRun implements Replay {
       case Side.ambiguous:
         if (this.#monitored.hasServicePort(batch, row)) tally(this.ambiguous, batch, row);
         break;
+      case Side.lower:
+        break;
       default:
-        if (vantage.interface >= 0 && this.#monitored.serverEnd(batch, row, true) !== ServerEnd.none)
-          tally(this.foreign, batch, row);
+        if (vantage.interface >= 0 && !this.#isOfSps(batch, row)) this.#foreign(batch, row);
     }
+  }
+
+  /** SPS and the hosts on its segment need no router between them. */
+  #isOfSps(batch: PacketBatch, row: number): boolean {
+    const { macs } = this.senders;
+    return macs.has(batch.sourceMac[row]!) || macs.has(batch.destinationMac[row]!);
+  }
+
+  #foreign(batch: PacketBatch, row: number): void {
+    if (this.#monitored.serverEnd(batch, row, true) !== ServerEnd.none) tally(this.foreign, batch, row);
   }
 
   #arp(batch: PacketBatch, row: number): void {
@@ -203,7 +231,7 @@ class ReplayRun implements Replay {
   }
 
   #ingress(batch: PacketBatch, row: number, position: number): void {
-    if (this.#pairing.isDuplicate(batch, row, position)) return;
+    if (this.#pairing.isDuplicate(batch, row, position, this.vantage.repeats(batch, row))) return;
     if (!this.#monitored.hasServicePort(batch, row)) {
       this.#unmonitored(batch, row, position);
       return;
@@ -388,6 +416,8 @@ class ReplayRun implements Replay {
 
   #egress(batch: PacketBatch, row: number, position: number): void {
     this.sawEgress = true;
+    if (this.#left.isDuplicate(batch, row, position, this.vantage.repeats(batch, row))) return;
+    this.#left.remember(batch, row, position, 0, 0);
     if (batch.protocol[row] === IpProtocol.icmp && batch.icmpType[row] === ICMP_REDIRECT)
       tally(this.icmpRedirects, batch, row);
     const token = this.#pairing.take(batch, row);
@@ -426,21 +456,13 @@ class ReplayRun implements Replay {
 }
 
 /**
- * Whether every interface that monitored connections can use was captured: only then does a packet that does not fit into its
- * connection prove anything.
+ * Whether every interface that monitored connections can use was captured on the router: only then does a packet that does not fit into
+ * its connection prove anything.
  */
-function coversConnections(captures: CaptureSet, router: Router, resolved: ResolvedIntent): boolean {
+function coversConnections(captures: CaptureSet, vantage: Vantage, needed: ReadonlySet<string | undefined>): boolean {
+  if (!vantage.onRouter) return false;
   if (captures.interfaces.some((item) => item.linkType === LinkType.linuxCookedV2)) return true;
   const captured = new Set(captures.interfaces.map((item) => item.name));
-  const { intent, clientInterface } = resolved;
-  const needed = new Set<string | undefined>(intent.spsInterfaces);
-  const networks = [...intent.clients, ...intent.servers];
-  const everywhere = intent.servers.length === 0 || (intent.clients.length === 0 && clientInterface === undefined);
-  if (everywhere)
-    for (const item of router.interfaces)
-      if (item.addresses.length > 0 && item.linkType !== 'loopback') needed.add(item.name);
-  for (const network of networks) needed.add(router.interfaceToward(network));
-  if (clientInterface !== undefined) needed.add(clientInterface);
   return [...needed].every((name) => name !== undefined && captured.has(name));
 }
 

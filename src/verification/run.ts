@@ -48,6 +48,11 @@ export async function runVerification(
     ? diagnose(router, intent, [...specs.keys()], diagnosers, healthy)
     : diagnoseEither(router, intent, [...specs.keys()], diagnosers, healthy);
   const uncovered = diagnosis.uncovered.map(({ probe, spec }) => ({ probe, connections: specs.get(spec) ?? [] }));
+  const { vantage } = run;
+  const showsBypass =
+    vantage.showsAll ||
+    (vantage.kinds.every((kind) => kind === 'router' || kind === 'mirror') &&
+      run.neededInterfaces.every((position) => vantage.wasCaptured(position)));
   return {
     mode: options.whatIf ? 'what-if' : 'observed',
     requireObserved: options.requireObserved ?? false,
@@ -61,10 +66,12 @@ export async function runVerification(
     connections,
     failures: addUncovered(collectFailures(connections, run.forwarder), uncovered, run.forwarder),
     diagnosis,
+    showsBypass,
+    vantageStated: options.vantage !== undefined,
     spsSideCaptured:
       run.senders.spsInterfaces.some((position) => run.vantage.wasCaptured(position)) || run.sawAnyInterface,
     lossy,
-    everythingObserved: connections.every(isObserved),
+    everythingObserved: showsBypass && connections.every(isObserved),
     fragmentsMayBeMonitored: run.fragments.count > 0,
     interfaceName,
     placeOf: (frame, position): Where => ({

@@ -10,10 +10,11 @@ import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Walk } from '../forwarding/walk.ts';
 import { formatWords } from '../net/ip-address.ts';
 import { Pairing } from '../observation/pairing.ts';
-import { Side, Vantage } from '../observation/vantage.ts';
+import { Side, type Vantage } from '../observation/vantage.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
 import type { Router } from './router.ts';
 import { translationOf } from './session.ts';
+import { vantageOf } from './surroundings.ts';
 
 /** What the router does with one frame that entered it. */
 export interface TracedFrame {
@@ -61,6 +62,7 @@ export interface TraceOptions {
 /** Frames are held back this long for their egress copies. Ref: observation/pairing.ts. */
 const HOLD_NANOSECONDS = 4e9;
 const HOLD_FRAMES = 1 << 16;
+const RECENT_EGRESS = 4096;
 
 /** Runs every frame through the router and yields those that entered it, in time order. */
 export async function* trace(
@@ -85,6 +87,8 @@ class TraceRun {
   readonly #forwarder: Forwarder;
   readonly #vantage: Vantage;
   readonly #pairing = new Pairing(HOLD_FRAMES);
+  /** Frames that left a moment ago: of copies on two devices the second counts for nothing. */
+  readonly #left = new Pairing(RECENT_EGRESS);
   readonly #decisions = new DecisionBatch(1);
   /** Frames waiting for their copies; the token of the first is `#firstToken`. */
   #waiting: TracedFrame[] = [];
@@ -96,19 +100,12 @@ class TraceRun {
     this.#totals = totals;
     this.#options = options;
     this.#forwarder = router.forwarder({ verifyChecksums: options.verifyChecksums });
-    const interfaces = this.#forwarder.interfaceNames.map(
-      (name) => router.interfaces.find((item) => item.name === name) ?? { name },
-    );
-    const neighbours = new Map(
-      router.neighbours.flatMap(({ mac, device }) =>
-        mac === undefined ? [] : [[mac, this.#forwarder.interfaceIndex(device)] as const],
-      ),
-    );
-    this.#vantage = new Vantage(interfaces, (mac) => neighbours.get(mac) ?? -1);
+    this.#vantage = vantageOf(router, this.#forwarder.interfaceNames);
   }
 
   consume(batch: PacketBatch): void {
     this.#vantage.learn(this.#captures.interfaces);
+    if (this.#totals.frames === 0) this.#vantage.tell(batch, this.#captures.files().length, () => 'mirror');
     for (let row = 0; row < batch.length; row++) {
       this.#totals.frames++;
       if ((batch.status[row]! & Status.ip) === 0) continue;
@@ -134,7 +131,7 @@ class TraceRun {
   }
 
   #ingress(batch: PacketBatch, row: number, position: number): void {
-    if (this.#pairing.isDuplicate(batch, row, position)) return;
+    if (this.#pairing.isDuplicate(batch, row, position, this.#vantage.repeats(batch, row))) return;
     this.#forwarder.decide(batch, row, position, this.#decisions, 0);
     this.#totals.ingress++;
     const token = this.#firstToken + this.#waiting.length;
@@ -181,6 +178,8 @@ class TraceRun {
   }
 
   #egress(batch: PacketBatch, row: number, position: number): void {
+    if (this.#left.isDuplicate(batch, row, position, this.#vantage.repeats(batch, row))) return;
+    this.#left.remember(batch, row, position, 0, 0);
     const token = this.#pairing.take(batch, row);
     const frame = this.#waiting[token - this.#firstToken];
     if (token < 0 || frame === undefined) {

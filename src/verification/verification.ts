@@ -8,6 +8,8 @@ import type { FrameRef } from './path-table.ts';
 import type { Replay } from './replay.ts';
 import type { Router } from './router.ts';
 
+export { VANTAGES, type VantageName } from '../observation/taken-at.ts';
+
 /** A run with everything known about it: what findings look at. */
 export interface Verification {
   readonly mode: 'observed' | 'what-if';
@@ -24,6 +26,10 @@ export interface Verification {
   readonly connections: readonly JudgedConnection[];
   readonly failures: readonly Failure[];
   readonly diagnosis: DiagnosisResult;
+  /** Whether what goes past SPS would be in the capture: every interface that monitored connections can use is. */
+  readonly showsBypass: boolean;
+  /** Whether the user said where the captures were taken. */
+  readonly vantageStated: boolean;
   /** Whether an interface that faces SPS was captured. */
   readonly spsSideCaptured: boolean;
   /** The capture says that it dropped frames. */
