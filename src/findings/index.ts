@@ -24,6 +24,7 @@ import { replyRedirectMissing } from './rv411-reply-redirect-missing.ts';
 import { icmpRedirectsEnabled } from './rv413-icmp-redirects-enabled.ts';
 import { connmarkOnSingleInterface } from './rv414-connmark-on-single-interface.ts';
 import { interfaceSettingOverridden } from './rv415-interface-setting-overridden.ts';
+import { hostOnSpsSegmentExempt } from './rv416-host-on-sps-segment-exempt.ts';
 import { clientTrafficBypassesSps } from './rv501-client-traffic-bypasses-sps.ts';
 import { redirectLoop } from './rv502-redirect-loop.ts';
 import { droppedByRule } from './rv503-dropped-by-rule.ts';
@@ -38,6 +39,7 @@ import { strayPacket } from './rv513-stray-packet.ts';
 import { replyTrafficBypassesSps } from './rv601-reply-traffic-bypasses-sps.ts';
 import { reversePathDrop } from './rv602-reverse-path-drop.ts';
 import { markChangesReversePath } from './rv603-mark-changes-reverse-path.ts';
+import { directionsUseDifferentSps } from './rv604-directions-use-different-sps.ts';
 import { undeterminedVerdict } from './rv901-undetermined-verdict.ts';
 import { noMonitoredTraffic } from './rv902-no-monitored-traffic.ts';
 import { unmonitoredServiceSeen } from './rv903-unmonitored-service-seen.ts';
@@ -69,6 +71,7 @@ export const FINDINGS: readonly Finding[] = [
   icmpRedirectsEnabled,
   connmarkOnSingleInterface,
   interfaceSettingOverridden,
+  hostOnSpsSegmentExempt,
   clientTrafficBypassesSps,
   redirectLoop,
   droppedByRule,
@@ -83,6 +86,7 @@ export const FINDINGS: readonly Finding[] = [
   replyTrafficBypassesSps,
   reversePathDrop,
   markChangesReversePath,
+  directionsUseDifferentSps,
   undeterminedVerdict,
   noMonitoredTraffic,
   unmonitoredServiceSeen,
@@ -103,6 +107,8 @@ export const DIAGNOSIS_ORDER: readonly Finding[] = [
   markBeforeConnmark,
   connmarkNeverRestored,
   connmarkOnSingleInterface,
+  hostOnSpsSegmentExempt,
+  invalidStateEscapesRedirect,
   droppedByRule,
   replyRedirectMissing,
   clientTrafficBypassesSps,

@@ -1,3 +1,4 @@
+import { ConntrackView } from '../forwarding/decision.ts';
 import { lastStep } from '../verification/failures.ts';
 import { type Finding, fromFailures, packetWords } from './finding.ts';
 
@@ -23,4 +24,20 @@ export const invalidStateEscapesRedirect: Finding = {
       const detail = lastStep(failure.walk, 'conntrack')?.detail;
       return `${packetWords(run, failure)} is INVALID for conntrack${detail === undefined ? '' : ` (${detail})`} and leaves by ${run.interfaceName(failure.key.egress)} without SPS`;
     }),
+  diagnose: (failing) => {
+    const { probe, router } = failing;
+    if (probe.category !== 'bypassed' || probe.key.conntrack !== ConntrackView.invalid) return undefined;
+    if (probe.spec.spoofing !== 'client-same-port') return undefined;
+    const fix = failing.firstThatHelps(router.remedies.tolerateSequences());
+    if (fix === undefined) return undefined;
+    return {
+      code: 'RV510',
+      key: `RV510:${probe.role}`,
+      message: `SPS uses the client's address and port, so both TCP connections of a session share one entry, and their sequence numbers do not fit together`,
+      notes: [],
+      fix,
+      role: probe.role,
+      category: probe.category,
+    };
+  },
 };

@@ -1,4 +1,6 @@
 import { Seen } from '../observation/connection-log.ts';
+import type { JudgedConnection } from '../verification/judged.ts';
+import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding, isServerBesideSps } from './finding.ts';
 
 /** RV512. */
@@ -26,6 +28,7 @@ export const serverLegMissing: Finding = {
         !item.hasServerLeg &&
         // On a segment of their own SPS and the server need no router.
         !isServerBesideSps(run, item) &&
+        !hasFixedTarget(run, item) &&
         // What began before the capture had its server leg opened then.
         (item.connection.seen & Seen.synToServer) !== 0 &&
         (item.connection.seen & Seen.establishedByClient) !== 0 &&
@@ -48,3 +51,17 @@ export const serverLegMissing: Finding = {
     ];
   },
 };
+
+/** SPS may first ask the client who he is. */
+const WINDOW_NANOSECONDS = 30e9;
+
+/** Whether SPS opened a connection to a server that no client asked for meanwhile: where its policy names a target of its own, that is the server leg. */
+function hasFixedTarget(run: Verification, { connection }: JudgedConnection): boolean {
+  return run.connections.some(({ leg, connection: other }) => {
+    const age = other.firstTime - connection.firstTime;
+    if (leg !== 'server' || age < 0 || age > WINDOW_NANOSECONDS) return false;
+    return !run.connections.some(
+      (client) => client.leg === 'client' && client.connection.server.join() === other.server.join(),
+    );
+  });
+}

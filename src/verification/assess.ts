@@ -296,7 +296,7 @@ class Synthesis {
   #session(item: JudgedConnection, spoofing: Spoofing): readonly Probe[] {
     const spec = this.specOf(item, spoofing);
     if (spec === undefined) return [];
-    const key = `${spec.protocol}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}/${spec.clientMac}/${spoofing}/${spec.serverInterface}`;
+    const key = `${spec.protocol}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}/${spec.clientMac}/${spoofing}/${spec.serverInterface}/${spec.unrelatedSequences}`;
     let cached = this.#cache.get(key);
     if (cached === undefined) {
       cached = { probes: runSession(this.#run.forwarder, spec) };
@@ -316,7 +316,10 @@ class Synthesis {
   specOf(item: JudgedConnection, spoofing: Spoofing): SessionSpec | undefined {
     const { connection } = item;
     const { intent } = this.#resolved;
-    const sps = intent.sps.find((address) => address.family === connection.family);
+    const spsAddresses = intent.sps.filter((address) => address.family === connection.family);
+    // A fixed address is none of SPS's interfaces: the leg that it opened shows it.
+    const fixed = item.leg === 'server' && this.#snat === 'fixed';
+    const sps = fixed ? { family: connection.family, words: connection.client } : spsAddresses[0];
     const spsInterface = this.#run.senders.spsInterfaces[0];
     if (sps === undefined || spsInterface === undefined) return undefined;
     const server: IpAddress = { family: connection.family, words: connection.server };
@@ -338,9 +341,11 @@ class Synthesis {
       serverInterface:
         reply !== undefined && !this.#whatIf ? reply.path.ingress : this.#interfaceToward(server, undefined),
       sps,
+      spsAddresses,
       spsInterface,
       spsMac: this.#run.senders.anyMac,
       spoofing,
+      unrelatedSequences: item.leg === 'both' && item.ways.some(isInvalid),
       serverLegOnly: item.leg === 'server',
       clientOnSpsSegment: item.leg !== 'server' && isOnSpsSegment(this.#router, intent, initiator),
       serverOnSpsSegment: isOnSpsSegment(this.#router, intent, server),
@@ -351,6 +356,11 @@ class Synthesis {
     const name = preferred ?? this.#router.interfaceToward(address);
     return name === undefined ? -1 : this.#run.forwarder.interfaceIndex(name);
   }
+}
+
+/** A packet that conntrack does not take for one of its connection. */
+function isInvalid(way: JudgedWay): boolean {
+  return !way.stray && way.path.conntrack === ConntrackView.invalid;
 }
 
 /** One entry for each packet of the session: the variants share most. */

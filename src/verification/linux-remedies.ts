@@ -25,6 +25,7 @@ export function linuxRemedies(device: LinuxDevice): Remedies {
     ],
     redirect: (flow) => redirect(device, iptables, flow),
     redirectWithoutState: (flow, spsMacs) => redirectWithoutState(device, iptables, flow, spsMacs),
+    tolerateSequences: () => [['sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1']],
     moveBehind: (rule) => {
       const spec = specOf(rule);
       return spec === undefined

@@ -245,7 +245,7 @@ class ReplayRun implements Replay {
     const translated = translationOf(this.#decisions, 0, batch, row);
     const identity = translated !== 0 && this.#decisions.isReply[0] === 1 ? this.#leaving(batch, row) : batch;
     const identityRow = identity === batch ? row : 0;
-    const end = this.#monitored.serverEnd(identity, identityRow, spsSide || wasReply);
+    const end = this.#endOf(identity, identityRow, spsSide || wasReply);
     if (end === ServerEnd.none) {
       if (batch.family[row] === 6) tally(this.ipv6, batch, row);
       return;
@@ -281,6 +281,15 @@ class ReplayRun implements Replay {
       batch.destinationPort[row] = translation.source.port;
     }
     return true;
+  }
+
+  /** Answers of servers to a fixed address that SPS uses are told by the connection that it opened: no client has that address. */
+  #endOf(batch: PacketBatch, row: number, spsSide: boolean): number {
+    const end = this.#monitored.serverEnd(batch, row, spsSide);
+    if (end !== ServerEnd.none || spsSide) return end;
+    const anybody = this.#monitored.serverEnd(batch, row, true);
+    if (anybody !== ServerEnd.source) return ServerEnd.none;
+    return this.log.peek(batch, row, anybody) === undefined ? ServerEnd.none : ServerEnd.source;
   }
 
   #rememberTranslation(connection: number): void {
@@ -410,7 +419,8 @@ class ReplayRun implements Replay {
     key.hop = hopOf(this.#decisions, 0, batch, row, this.#resolved.intent.sps);
     // SPS's address by another interface than those that face it is somebody else.
     if (key.hop === Hop.sps && !this.senders.facesSps(key.egress)) key.hop = Hop.gateway;
-    if (key.hop !== Hop.gateway) key.gateway = 0;
+    // Which of SPS's addresses it is counts; of other hosts on the link there may be many.
+    if (key.hop !== Hop.gateway && key.hop !== Hop.sps) key.gateway = 0;
     return this.paths.intern(key, batch.file[row]!, batch.frameNumber[row]!, this.#explain);
   }
 

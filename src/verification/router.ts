@@ -30,6 +30,8 @@ export interface Remedies {
   redirect(flow: FlowOfInterest): readonly Remedy[];
   /** Redirect packets by what they are, whatever connection tracking makes of them, except those that SPS sends. */
   redirectWithoutState(flow: FlowOfInterest, spsMacs: readonly number[]): readonly Remedy[];
+  /** Let connection tracking accept segments beyond the windows that it knows. */
+  tolerateSequences(): readonly Remedy[];
   /** Evaluate the marking rule that reads the connection mark after those that set it. */
   moveBehind(rule: Extract<Step, { kind: 'rule' }>): readonly Remedy[];
   /** Turn the connection mark into a packet mark. */

@@ -80,6 +80,7 @@ export async function runVerification(
       frame: frame.frame,
       ...(position >= 0 && { interface: interfaceName(position) }),
     }),
+    sessionsOf: assessment.specOf,
     connectionsAt: (path, line) =>
       connections.filter((item) => meets(item, `${path}:${line}:`)).map((item) => item.connection.id),
     untranslatedFix: (way: JudgedWay) => untranslatedFix(router, intent, way, connections, assessment.specOf),

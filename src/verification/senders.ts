@@ -20,6 +20,8 @@ export class Senders {
   readonly #others = new Set<number>();
   /** Of every neighbour, by family and address. */
   readonly #macByAddress = new Map<string, number>();
+  /** MAC addresses of each of SPS's IPv4 addresses: several where a node took over. */
+  readonly #nodes = new Map<number, Set<number>>();
   readonly #sps: readonly IpAddress[];
   readonly #segmentHasClients: boolean;
   #sawSpsMac = false;
@@ -36,7 +38,7 @@ export class Senders {
       if (neighbour.mac === undefined || neighbour.mac === 0) continue;
       this.#macByAddress.set(keyOf(neighbour.address), neighbour.mac);
       if (!intent.spsInterfaces.includes(neighbour.device)) continue;
-      if (this.#isSps(neighbour.address)) this.#macs.add(neighbour.mac);
+      if (this.#isSps(neighbour.address)) this.#learnNode(neighbour.address.words[0], neighbour.mac);
       else this.#others.add(neighbour.mac);
     }
     this.#segmentHasClients = segmentHasClients(router, intent, clientInterface);
@@ -80,8 +82,31 @@ export class Senders {
       this.#others.add(batch.arpSenderMac[row]!);
       return false;
     }
-    this.#macs.add(batch.arpSenderMac[row]!);
+    this.#learnNode(sender, batch.arpSenderMac[row]!);
     return true;
+  }
+
+  #learnNode(address: number, mac: number): void {
+    this.#macs.add(mac);
+    const known = this.#nodes.get(address);
+    if (known === undefined) this.#nodes.set(address, new Set([mac]));
+    else known.add(mac);
+  }
+
+  /**
+   * Whether two of SPS's IPv4 addresses (first words) are at one node: they are where they share a MAC address, and not where their MAC
+   * addresses differ; undefined where one's is not known.
+   */
+  areOneNode(a: number, b: number): boolean | undefined {
+    const [one, other] = [this.#nodes.get(a), this.#nodes.get(b)];
+    if (a === b) return true;
+    if (one === undefined || other === undefined) return undefined;
+    return [...one].some((mac) => other.has(mac));
+  }
+
+  /** The IPv4 addresses of SPS (first words) that a MAC address was seen with. */
+  addressesOf(mac: number): number[] {
+    return [...this.#nodes].filter(([, macs]) => macs.has(mac)).map(([address]) => address);
   }
 
   /** The router sent a frame for SPS's address to this MAC. */

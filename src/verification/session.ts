@@ -28,10 +28,15 @@ export interface SessionSpec {
   readonly serverMac: number;
   /** Where the server's replies enter, if SPS's request does not show it. */
   readonly serverInterface: number;
+  /** The address that SPS uses toward servers where it does not use the client's. */
   readonly sps: IpAddress;
+  /** All addresses that packets are redirected to. */
+  readonly spsAddresses: readonly IpAddress[];
   readonly spsInterface: number;
   readonly spsMac: number;
   readonly spoofing: Spoofing;
+  /** With one five-tuple for both legs: the client's sequence numbers lie beyond those of SPS, as they may between machines. */
+  readonly unrelatedSequences?: boolean;
   /** The session's client is not known: only SPS and the server talk. */
   readonly serverLegOnly?: boolean;
   /** SPS and the client, or SPS and the server, share a segment: what SPS sends there does not pass the router. */
@@ -109,7 +114,7 @@ class SessionRun {
         interface: spec.clientInterface,
       },
       responder: { role: 'sps-reply', mac: spec.spsMac, interface: spec.spsInterface },
-      requestSequence: 1000,
+      requestSequence: spec.unrelatedSequences === true ? 1_000_000_000 : 1000,
       replySequence: 200_000,
       alive: true,
       arrivesAs: undefined,
@@ -241,7 +246,7 @@ class SessionRun {
     key.synthetic = true;
     key.ingress = ingress;
     key.sourceMac = fromSps ? mac : -1;
-    key.hop = hopOf(this.#decisions, 0, packet, 0, [this.#spec.sps]);
+    key.hop = hopOf(this.#decisions, 0, packet, 0, this.#spec.spsAddresses);
     const unknown = key.unknown >= 0 ? this.#router.unknowns[key.unknown]?.reason : undefined;
     const probe: Probe = {
       role,

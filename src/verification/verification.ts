@@ -7,6 +7,7 @@ import type { JudgedConnection, JudgedWay } from './judged.ts';
 import type { FrameRef } from './path-table.ts';
 import type { Replay } from './replay.ts';
 import type { Router } from './router.ts';
+import type { SessionSpec } from './session.ts';
 
 export { VANTAGES, type VantageName } from '../observation/taken-at.ts';
 
@@ -39,6 +40,8 @@ export interface Verification {
   /** Whether the later fragments in the capture may belong to a monitored service. */
   readonly fragmentsMayBeMonitored: boolean;
   interfaceName(position: number): string;
+  /** The sessions that a connection may be a part of, one for each way in which SPS may appear toward servers. */
+  sessionsOf(item: JudgedConnection): readonly SessionSpec[];
   /** Ids of connections of which a packet's walk met the statement at a line. */
   connectionsAt(path: string, line: number): readonly number[];
   /** Commands that keep a way's packets from being translated; undefined where none was found to help. */

@@ -1,20 +1,7 @@
 /** SPS on the segment of the clients or of the servers: the kernel's recordings of it, and what mends them. */
 import { describe, expect, it } from 'vitest';
-import type { Report } from '../../src/report/report.ts';
-import type { Remedy } from '../../src/verification/router.ts';
-import { verify } from '../../src/verify.ts';
-import { inputsOf, intentOf, routerOf, storedScenario } from '../scenarios/stored-scenario.ts';
 import { causesOf, codesOf, expectAbsent, the } from './run-verify.ts';
-
-/** The stored capture, judged by the stored router after some commands; or what becomes of plain traffic then. */
-async function judged(name: string, commands: Remedy = [], capturesOf = name): Promise<Report> {
-  const scenario = storedScenario(name);
-  const { router, sources } = routerOf(scenario);
-  const altered = commands.length === 0 ? router : router.altered(commands);
-  expect(altered).toBeDefined();
-  const whatIf = capturesOf !== name;
-  return verify(inputsOf(storedScenario(capturesOf), 'merged'), altered!, intentOf(scenario), { whatIf, sources });
-}
+import { judged } from './stored-run.ts';
 
 describe('RV414 connmark-on-single-interface', () => {
   it.each([
@@ -40,7 +27,7 @@ describe('RV414 connmark-on-single-interface', () => {
         ? []
         : [`sysctl -w net.ipv4.conf.all.send_redirects=0`, `sysctl -w net.ipv4.conf.${position}.send_redirects=0`],
     );
-    const mended = await judged(name, found.fix, 'plain-before-redirect');
+    const mended = await judged(name, { commands: found.fix, plainCaptureOf: 'plain-before-redirect' });
     expect({ verdict: mended.verdict, codes: codesOf(mended) }).toEqual({ verdict: 'verified', codes: [] });
   });
 
@@ -55,10 +42,12 @@ describe('RV414 connmark-on-single-interface', () => {
   });
 
   it('is not said where the mark is for another port: no connection mark is to blame', async () => {
-    const made = await judged('beside-clients-stateless', [
-      'iptables -t mangle -F PREROUTING',
-      'iptables -t mangle -A PREROUTING -i eth0 -p tcp -d 10.0.0.0/24 --dport 3390 -j MARK --set-mark 1',
-    ]);
+    const made = await judged('beside-clients-stateless', {
+      commands: [
+        'iptables -t mangle -F PREROUTING',
+        'iptables -t mangle -A PREROUTING -i eth0 -p tcp -d 10.0.0.0/24 --dport 3390 -j MARK --set-mark 1',
+      ],
+    });
     expect(made.verdict).toBe('failed');
     expectAbsent(made, 'RV414');
   });
@@ -79,14 +68,13 @@ describe('RV413 icmp-redirects-enabled', () => {
 
   it('switches off only what is on', async () => {
     const found = the(
-      await judged('beside-clients-icmp-redirects', ['sysctl -w net.ipv4.conf.all.send_redirects=0']),
+      await judged('beside-clients-icmp-redirects', { commands: ['sysctl -w net.ipv4.conf.all.send_redirects=0'] }),
       'RV413',
     );
     expect(found.fix).toEqual(['sysctl -w net.ipv4.conf.eth0.send_redirects=0']);
-    const off = await judged(
-      'beside-clients-icmp-redirects',
-      found.fix.concat('sysctl -w net.ipv4.conf.all.send_redirects=0'),
-    );
+    const off = await judged('beside-clients-icmp-redirects', {
+      commands: found.fix.concat('sysctl -w net.ipv4.conf.all.send_redirects=0'),
+    });
     expectAbsent(off, 'RV413');
   });
 });

@@ -99,13 +99,13 @@ const IPV4_HEADER_LENGTH = 20;
 /** Possible values of TCP's data offset, in words of four bytes. */
 const DATA_OFFSETS = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/** Installs the counters, before every other hook of the host. */
-export function installCounters(namespaces: Namespaces, role: Role): void {
-  run(namespaces.enter(role, ['nft', '-f', '-']), ruleset(rulesOf(namespaces.hosts)[role]));
+/** Installs the counters, before every other hook of the host. `node`: the namespace, where it is not that of the role. */
+export function installCounters(namespaces: Namespaces, role: Role, node: Role | 'bystander' = role): void {
+  run(namespaces.enter(node, ['nft', '-f', '-']), ruleset(rulesOf(namespaces.hosts)[role]));
 }
 
-/** Reads the counters of all three hosts. */
-export function readCounters(namespaces: Namespaces, roles: readonly Role[]): Counts {
+/** Sums of the hosts' counters. */
+export function readCounters(namespaces: Namespaces, roles: readonly (Role | 'bystander')[]): Counts {
   const counts = Object.fromEntries(POINTS.map((point) => [point, { packets: 0, payload: 0 }])) as Record<Point, Count>;
   for (const role of roles) {
     const listing = JSON.parse(run(namespaces.enter(role, ['nft', '-j', 'list', 'counters', 'table', 'ip', TABLE])));

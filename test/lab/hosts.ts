@@ -2,16 +2,41 @@
 import { fileURLToPath } from 'node:url';
 import { attempt, type Background, type PeerEvent, run, sleep, start } from './command.ts';
 import type { Namespaces } from './namespaces.ts';
-import { BYSTANDER, PROXY_PORT, ROLES, ROUTER_INTERFACES, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
+import {
+  BYSTANDER,
+  FIXED_SOURCE,
+  HOSTS,
+  PROXY_PORT,
+  ROLES,
+  ROUTER_INTERFACES,
+  SECOND_TARGET,
+  SERVERS_PREFIX,
+  SERVICE_PORT,
+} from './topology.ts';
 
-/** The address that SPS uses toward servers: its own, the client's with a port of its own, or the client's with its port. */
-export type SpsSource = 'own' | 'client' | 'client-port';
+/** The address that SPS uses toward servers: its own, the client's with a port of its own, the client's with its port, or one that is neither's. */
+export type SpsSource = 'own' | 'client' | 'client-port' | 'fixed';
 
 /**
  * `proxy`: works. `silent`: answers ARP, drops the rest. `reset`: the proxy is stopped and connections are refused.
  * `unreachable`: does not even answer ARP.
  */
 export type SpsCondition = 'proxy' | 'silent' | 'reset' | 'unreachable';
+
+/** Where SPS connects to: the client's destination, another server, or, where clients address SPS itself, the server. */
+export type SpsTarget = 'original' | 'second' | 'server';
+
+/** How the programs on SPS and on the client are to behave. */
+export interface Behaviour {
+  readonly source: SpsSource;
+  readonly target: SpsTarget;
+  /** TCP's initial sequence numbers of client and SPS have nothing to do with each other, as between machines; see README.md. */
+  readonly unrelatedSequences: boolean;
+}
+
+/** Half a window of 2^31 apart, the client's ahead: what it sends then is beyond every window of the other connection. */
+const CLIENT_SEQUENCE = 2_000_000_000;
+const SPS_SEQUENCE = 1_000_000_000;
 
 /** One exchange: bytes sent, bytes asked for. */
 export type Exchange = readonly [request: number, response: number];
@@ -46,8 +71,8 @@ export interface SessionResult {
 const SESSION_SECONDS = 3;
 const PROXY_CONNECT_SECONDS = 2;
 
-export function setUpSps(namespaces: Namespaces, condition: SpsCondition): void {
-  const sps = (...argv: string[]) => run(namespaces.enter('sps', argv));
+export function setUpSps(namespaces: Namespaces, condition: SpsCondition, node: 'sps' | 'bystander' = 'sps'): void {
+  const sps = (...argv: string[]) => run(namespaces.enter(node, argv));
   switch (condition) {
     case 'proxy': {
       sps('ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo', 'table', '100');
@@ -56,8 +81,11 @@ export function setUpSps(namespaces: Namespaces, condition: SpsCondition): void 
       // Packets of the connections that SPS opened with the client's address, and of those it accepted.
       sps(...mangle, '-m', 'socket', '--transparent', '-j', 'MARK', '--set-mark', '1');
       sps(...mangle, '-m', 'socket', '--transparent', '-j', 'ACCEPT');
-      const service = ['-d', SERVERS_PREFIX, '--dport', String(SERVICE_PORT)];
-      sps(...mangle, ...service, '-j', 'TPROXY', '--on-port', String(PROXY_PORT), '--tproxy-mark', '1');
+      // Clients may address SPS itself, too.
+      for (const destination of [SERVERS_PREFIX, namespaces.hosts.sps.address]) {
+        const service = ['-d', destination, '--dport', String(SERVICE_PORT)];
+        sps(...mangle, ...service, '-j', 'TPROXY', '--on-port', String(PROXY_PORT), '--tproxy-mark', '1');
+      }
       return;
     }
     case 'silent':
@@ -86,15 +114,26 @@ export function setOffloads(namespaces: Namespaces, enabled: boolean): void {
   }
 }
 
-export async function startPeer(
+export async function startServer(namespaces: Namespaces): Promise<Background> {
+  return startPeer(namespaces, 'server', ['server.py', '0.0.0.0', String(SERVICE_PORT)]);
+}
+
+export async function startProxy(
   namespaces: Namespaces,
-  role: 'server' | 'sps',
-  source: SpsSource,
+  { source, target, unrelatedSequences }: Behaviour,
+  node: 'sps' | 'bystander' = 'sps',
 ): Promise<Background> {
-  const argv =
-    role === 'server'
-      ? ['server.py', namespaces.hosts.server.address, String(SERVICE_PORT)]
-      : ['proxy.py', String(PROXY_PORT), source, String(PROXY_CONNECT_SECONDS)];
+  const targets = { original: '', second: SECOND_TARGET.address, server: HOSTS.server.address };
+  const from = source === 'fixed' ? FIXED_SOURCE : source;
+  const words = [String(PROXY_PORT), from, String(PROXY_CONNECT_SECONDS), targets[target], String(SERVICE_PORT)];
+  return startPeer(namespaces, node, ['proxy.py', ...words, ...(unrelatedSequences ? [String(SPS_SEQUENCE)] : [])]);
+}
+
+async function startPeer(
+  namespaces: Namespaces,
+  role: 'server' | 'sps' | 'bystander',
+  argv: readonly string[],
+): Promise<Background> {
   const program = start(namespaces.enter(role, python(argv)));
   await program.until(() => program.events.some((event) => event.event === 'ready'), 'ready');
   return program;
@@ -104,17 +143,27 @@ export async function startPeer(
 export async function runSessions(
   namespaces: Namespaces,
   sessions: readonly (readonly Exchange[])[],
+  { unrelatedSequences }: Pick<Behaviour, 'unrelatedSequences'>,
+  from: 'client' | 'sps' = 'client',
 ): Promise<SessionResult[]> {
   const target = [namespaces.hosts.server.address, String(SERVICE_PORT), String(SESSION_SECONDS)];
-  const client = start(namespaces.enter('client', python(['client.py', ...target, JSON.stringify(sessions)])));
+  const sequence = unrelatedSequences ? [String(CLIENT_SEQUENCE)] : [];
+  const words = [...target, JSON.stringify(sessions), ...sequence];
+  const client = start(namespaces.enter(from, python(['client.py', ...words])));
   await client.finished();
   const results = client.events.map((event: PeerEvent) => event as unknown as SessionResult);
   return results.toSorted((a, b) => a.session - b.session);
 }
 
+/** SPS's own business with a server, with which no client has to do: a session of the monitored service, and a datagram. */
+export async function runOwnTraffic(namespaces: Namespaces): Promise<void> {
+  await runSessions(namespaces, [[[40, 60]]], { unrelatedSequences: false }, 'sps');
+  run(namespaces.enter('sps', python(['knock.py', namespaces.hosts.server.address])));
+}
+
 /** Lets the router learn its neighbours' MAC addresses; one that does not answer is learnt as failed. */
 export async function learnNeighbours(namespaces: Namespaces, bystander: boolean): Promise<void> {
-  const addresses = ROLES.map((role) => namespaces.hosts[role].address);
+  const addresses = ROLES.map((role) => namespaces.hosts[role].onLink ?? namespaces.hosts[role].address);
   if (bystander) addresses.push(BYSTANDER.address);
   run(namespaces.enter('router', python(['knock.py', ...addresses])));
   // An entry fails after three unanswered requests, a second apart.

@@ -8,18 +8,23 @@ import { accessSync, appendFileSync, constants, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type Background, CommandError, type PeerEvent, run, sleep } from './command.ts';
 import { type Counts, difference, installCounters, readCounters } from './counters.ts';
+import { addExtras, type Extra, interfacesOf, takeOver } from './extras.ts';
 import {
+  type Behaviour,
   type Exchange,
   forgetNeighbours,
   learnNeighbours,
+  runOwnTraffic,
   runSessions,
   SESSIONS,
   type SessionResult,
   type SpsCondition,
   type SpsSource,
+  type SpsTarget,
   setOffloads,
   setUpSps,
-  startPeer,
+  startProxy,
+  startServer,
 } from './hosts.ts';
 import { createNamespaces, linkDown, linkUp, type Namespaces } from './namespaces.ts';
 import { isTableName } from './procedure.ts';
@@ -41,12 +46,17 @@ export interface LabOptions {
   readonly offloads?: boolean;
   /** Default: three segments, one host each. */
   readonly layout?: LayoutName;
+  readonly extras?: readonly Extra[];
+  readonly spsTarget?: SpsTarget;
+  readonly unrelatedSequences?: boolean;
 }
 
 export interface RecordOptions {
   /** Bytes kept of each frame; default 256. */
   readonly snapLength?: number;
   readonly sessions?: readonly (readonly Exchange[])[];
+  /** What happens between the first half of the sessions and the second. */
+  readonly between?: 'takeover' | 'own-traffic';
 }
 
 /** What everybody around the router saw of one run of sessions; see truth.ts for what follows from it. */
@@ -121,10 +131,14 @@ export async function buildLab(options: LabOptions = {}): Promise<Lab> {
     bystander = false,
     offloads = false,
     layout = 'separate',
+    extras = [],
+    spsTarget: target = 'original',
+    unrelatedSequences = false,
   } = options;
+  const secondNode = extras.includes('second-node');
   const obstacle = labAvailable();
   if (obstacle !== undefined) throw new CommandError(obstacle);
-  const namespaces = createNamespaces({ bystander, hosts: LAYOUTS[layout] });
+  const namespaces = createNamespaces({ bystander: bystander || secondNode, hosts: LAYOUTS[layout] });
   const signals = endOnSignals();
   const tearDown = () => {
     signals.dispose();
@@ -134,6 +148,11 @@ export async function buildLab(options: LabOptions = {}): Promise<Lab> {
     setOffloads(namespaces, offloads);
     for (const role of ROLES) installCounters(namespaces, role);
     setUpSps(namespaces, spsCondition);
+    await addExtras(namespaces, extras);
+    if (secondNode) {
+      installCounters(namespaces, 'sps', 'bystander');
+      setUpSps(namespaces, spsCondition, 'bystander');
+    }
   } catch (error) {
     tearDown();
     throw error;
@@ -141,24 +160,33 @@ export async function buildLab(options: LabOptions = {}): Promise<Lab> {
   const configure = (commands: readonly string[]) => {
     for (const command of commands) configureLine(namespaces, command);
   };
-  const observe = (sessions: readonly (readonly Exchange[])[]) =>
-    observeSessions(namespaces, { sessions, offloads, source: spsCondition === 'proxy' ? spsSource : undefined });
+  const observe = (sessions: readonly (readonly Exchange[])[], between: RecordOptions['between']) =>
+    observeSessions(namespaces, {
+      sessions,
+      offloads,
+      between,
+      behaviour: { source: spsSource, target, unrelatedSequences },
+      nodes: spsCondition === 'proxy' ? (secondNode ? ['sps', 'bystander'] : ['sps']) : [],
+    });
   return {
     namespaces,
     configure,
     applyFix: configure,
     routerState: async () => {
-      await learnNeighbours(namespaces, bystander);
+      await learnNeighbours(namespaces, bystander || secondNode);
       return collectRouterState(namespaces);
     },
     routerAddresses: () => collectAddresses(namespaces),
-    observe: ({ sessions = SESSIONS } = {}) => observe(sessions),
-    record: async (directory, { snapLength = DEFAULT_SNAP_LENGTH, sessions = SESSIONS } = {}) => {
+    observe: ({ sessions = SESSIONS, between } = {}) => observe(sessions, between),
+    record: async (directory, { snapLength = DEFAULT_SNAP_LENGTH, sessions = SESSIONS, between } = {}) => {
       mkdirSync(directory, { recursive: true });
-      const recorder = await startRecorder(namespaces, directory, { snapLength });
+      const recorder = await startRecorder(namespaces, directory, {
+        snapLength,
+        furtherInterfaces: interfacesOf(extras),
+      });
       let evidence: Evidence;
       try {
-        evidence = await observe(sessions);
+        evidence = await observe(sessions, between);
       } catch (error) {
         await recorder.stop().catch(() => undefined);
         throw error;
@@ -172,35 +200,50 @@ export async function buildLab(options: LabOptions = {}): Promise<Lab> {
 interface ObserveOptions {
   readonly sessions: readonly (readonly Exchange[])[];
   readonly offloads: boolean;
-  /** Absent where no proxy runs. */
-  readonly source: SpsSource | undefined;
+  readonly between: RecordOptions['between'];
+  readonly behaviour: Behaviour;
+  /** Where proxies run. */
+  readonly nodes: readonly ('sps' | 'bystander')[];
 }
 
 async function observeSessions(namespaces: Namespaces, options: ObserveOptions): Promise<Evidence> {
   const peers: Background[] = [];
   try {
-    const server = await startPeer(namespaces, 'server', 'own');
+    const server = await startServer(namespaces);
     peers.push(server);
-    const sps = options.source === undefined ? undefined : await startPeer(namespaces, 'sps', options.source);
-    if (sps !== undefined) peers.push(sps);
+    const proxies: Background[] = [];
+    for (const node of options.nodes) proxies.push(await startProxy(namespaces, options.behaviour, node));
+    peers.push(...proxies);
+    const counting = [...ROLES, ...options.nodes.filter((node) => node !== 'sps')];
     forgetNeighbours(namespaces);
-    const before = { counts: readCounters(namespaces, ROLES), router: readRouterCounts(namespaces) };
-    const sessions = await runSessions(namespaces, options.sessions);
+    const before = { counts: readCounters(namespaces, counting), router: readRouterCounts(namespaces) };
+    const sessions = await runHalves(namespaces, options);
     await sleep(SETTLE_MILLISECONDS);
     // From here on nothing is sent: half-dead connections retransmit for minutes, and the counters and all captures must end alike.
-    for (const role of ROLES) linkDown(namespaces.name(role));
+    for (const role of ROLES) linkDown(namespaces.name(role), namespaces.hosts[role]);
     return {
       offloads: options.offloads,
       sessions,
-      sps: sps?.events ?? [],
+      sps: proxies.flatMap((proxy) => proxy.events),
       server: server.events,
-      counts: difference(before.counts, readCounters(namespaces, ROLES)),
+      counts: difference(before.counts, readCounters(namespaces, counting)),
       router: routerDifference(before.router, readRouterCounts(namespaces)),
     };
   } finally {
     await Promise.all(peers.map((peer) => peer.stop('SIGTERM')));
-    for (const role of ROLES) linkUp(namespaces.name(role), namespaces.hosts, role);
+    for (const role of ROLES) linkUp(namespaces.name(role), namespaces.hosts[role]);
   }
+}
+
+async function runHalves(namespaces: Namespaces, options: ObserveOptions): Promise<SessionResult[]> {
+  const { sessions, between, behaviour } = options;
+  if (between === undefined) return runSessions(namespaces, sessions, behaviour);
+  const half = Math.ceil(sessions.length / 2);
+  const first = await runSessions(namespaces, sessions.slice(0, half), behaviour);
+  if (between === 'takeover') takeOver(namespaces);
+  else await runOwnTraffic(namespaces);
+  const second = await runSessions(namespaces, sessions.slice(half), behaviour);
+  return [...first, ...second.map((result) => ({ ...result, session: result.session + half }))];
 }
 
 function configureLine(namespaces: Namespaces, command: string): void {

@@ -7,6 +7,7 @@ import { attempt, run } from './command.ts';
 import {
   BYSTANDER,
   GATEWAYS,
+  type Host,
   type Hosts,
   ROLES,
   type Role,
@@ -83,13 +84,15 @@ export function ownNamespaces(): string[] {
 }
 
 /** Gives a host its link and its default route, which it loses whenever the link goes down. */
-export function linkUp(namespace: string, hosts: Hosts, role: Role): void {
-  run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'up']);
-  run(['ip', '-n', namespace, 'route', 'replace', 'default', 'via', hosts[role].gateway]);
+export function linkUp(namespace: string, { address, onLink, device, gateway }: Host): void {
+  run(['ip', '-n', namespace, 'link', 'set', device ?? 'eth0', 'up']);
+  const route = ['ip', '-n', namespace, 'route', 'replace', 'default'];
+  if (device !== undefined) run([...route, 'dev', device]);
+  else run([...route, 'via', gateway, ...(onLink === undefined ? [] : ['src', address])]);
 }
 
-export function linkDown(namespace: string): void {
-  run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'down']);
+export function linkDown(namespace: string, { device }: Host): void {
+  run(['ip', '-n', namespace, 'link', 'set', device ?? 'eth0', 'down']);
 }
 
 /** One segment: a cable where one host is on it, else a switch. */
@@ -133,9 +136,14 @@ function connect(name: Namespaces['name'], hosts: Hosts, item: RouterInterface):
   run(['ip', '-n', router, 'link', 'set', 'lo', 'up']);
   for (const role of roles) {
     const namespace = name(role);
-    run(['ip', '-n', namespace, 'addr', 'add', `${hosts[role].address}/24`, 'brd', '+', 'dev', 'eth0']);
+    const { address, onLink, device } = hosts[role];
+    run(['ip', '-n', namespace, 'addr', 'add', `${onLink ?? address}/24`, 'brd', '+', 'dev', 'eth0']);
     run(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
-    linkUp(namespace, hosts, role);
+    if (onLink !== undefined && device === undefined)
+      run(['ip', '-n', namespace, 'addr', 'add', `${address}/32`, 'dev', 'lo']);
+    // A tunnel is made later.
+    if (device === undefined) linkUp(namespace, hosts[role]);
+    else run(['ip', '-n', namespace, 'link', 'set', 'eth0', 'up']);
   }
 }
 

@@ -13,6 +13,8 @@ export const CAPTURE_FILES = {
 export interface RecorderOptions {
   /** Bytes kept of each frame. */
   readonly snapLength: number;
+  /** Of the router, beside the usual three. */
+  readonly furtherInterfaces: readonly string[];
 }
 
 export interface Recorder {
@@ -38,7 +40,8 @@ export async function startRecorder(
   options: RecorderOptions,
 ): Promise<Recorder> {
   const snap = ['-s', String(options.snapLength)];
-  const interfaces = ROUTER_INTERFACES.flatMap((name) => ['-i', name, '-f', FILTER, ...snap]);
+  const names: readonly string[] = [...ROUTER_INTERFACES, ...options.furtherInterfaces];
+  const interfaces = names.flatMap((name) => ['-i', name, '-f', FILTER, ...snap]);
   const merged = join(directory, CAPTURE_FILES.merged);
   // -Z root: tcpdump otherwise gives up its rights before it opens the file.
   const tcpdump = (argv: readonly string[], file: string) =>
@@ -47,8 +50,8 @@ export async function startRecorder(
     [start(namespaces.enter('router', ['dumpcap', '-q', ...interfaces, '-w', merged])), 'File: '],
     [start(namespaces.enter('router', tcpdump(['-i', 'any', '-y', 'LINUX_SLL2'], CAPTURE_FILES.any))), 'listening on'],
   ];
-  for (const name of ROUTER_INTERFACES) {
-    const argv = tcpdump(['-i', name], CAPTURE_FILES.perInterface[name]);
+  for (const name of names) {
+    const argv = tcpdump(['-i', name], `${name}.pcap`);
     programs.push([start(namespaces.enter('router', argv)), 'listening on']);
   }
   const stopAll = () => Promise.all(programs.map(([program]) => program.stop('SIGINT')));
@@ -63,7 +66,7 @@ export async function startRecorder(
       await sleep(FLUSH_MILLISECONDS);
       await stopAll();
       for (const [program] of programs) requireNoLoss(program.errors());
-      return countFrames(directory);
+      return countFrames(directory, names);
     },
   };
 }
@@ -76,12 +79,12 @@ function requireNoLoss(report: string): void {
   }
 }
 
-function countFrames(directory: string): FrameCounts {
+function countFrames(directory: string, names: readonly string[]): FrameCounts {
   const count = (file: string) => {
     const text = run(['capinfos', '-Mc', join(directory, file)]);
     return Number(/Number of packets:\s+(\d+)/.exec(text)?.[1]);
   };
-  const perInterface = Object.values(CAPTURE_FILES.perInterface).map(count);
+  const perInterface = names.map((name) => count(`${name}.pcap`));
   const counts = {
     merged: count(CAPTURE_FILES.merged),
     any: count(CAPTURE_FILES.any),

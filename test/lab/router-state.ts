@@ -5,7 +5,7 @@ import type { Namespaces } from './namespaces.ts';
 const TITLE = '### redirect-verify collect linux';
 
 const SYSCTLS = [
-  'net\\.ipv4\\.ip_forward$',
+  'net\\.ipv4\\.(ip_forward|fib_multipath_\\w+)$',
   'net\\.ipv4\\.conf\\..*\\.(rp_filter|src_valid_mark|accept_local|send_redirects|shared_media|forwarding|route_localnet|log_martians|bc_forwarding|ignore_routes_with_linkdown)$',
   'net\\.netfilter\\.nf_conntrack_(tcp|udp|icmp|generic|checksum|max|acct|helper).*',
 ].join('|');

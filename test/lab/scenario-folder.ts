@@ -31,7 +31,7 @@ async function recordOne(scenario: RecordedScenario, root: string): Promise<Outc
   const lab = await buildLab(labOptions(scenario));
   const scratch = makeFolder(lab.namespaces.scratch, 'recording');
   try {
-    const { snapLength, sessions, compact = false } = scenario;
+    const { snapLength, sessions, between, compact } = scenario;
     // What is stored as pasted text is also what configures the router: so the text is known to work.
     const pasted = pastedProcedure(scenario.commands);
     lab.configure(scenario.procedure ? parseProcedure(pasted) : scenario.commands);
@@ -39,11 +39,12 @@ async function recordOne(scenario: RecordedScenario, root: string): Promise<Outc
     const { evidence, frames } = await lab.record(scratch, {
       ...(snapLength !== undefined && { snapLength }),
       ...(sessions !== undefined && { sessions }),
+      ...(between !== undefined && { between }),
     });
     const truth = requireTruth(scenario, evidence);
     const folder = makeFolder(root, scenario.name);
-    const captures = compact ? { merged: CAPTURE_FILES.merged } : CAPTURE_FILES;
-    for (const file of [captures.merged, ...(compact ? [] : OTHER_FILES)]) {
+    const captures = compact === undefined ? CAPTURE_FILES : { merged: CAPTURE_FILES[compact] };
+    for (const file of [captures.merged, ...(compact === undefined ? OTHER_FILES : [])]) {
       copyFileSync(join(scratch, file), join(folder, file));
       chmodSync(join(folder, file), 0o644); // dumpcap's files are its user's alone
     }
@@ -86,8 +87,9 @@ async function tryWhatIf(scenario: WhatIfScenario, root: string): Promise<Outcom
 
 /** How a scenario's lab is built. */
 export function labOptions({ snat, spsSource = snat, ...setUp }: SetUp): LabOptions {
-  const { spsCondition = 'proxy', bystander = false, offloads = false, layout = 'separate' } = setUp;
-  return { spsSource, spsCondition, bystander, offloads, layout };
+  const { spsCondition = 'proxy', bystander = false, offloads = false, layout = 'separate', extras = [] } = setUp;
+  const { spsTarget = 'original', unrelatedSequences = false } = setUp;
+  return { spsSource, spsCondition, bystander, offloads, layout, extras, spsTarget, unrelatedSequences };
 }
 
 /** The expectation is checked against the kernel here, and the tool against the expectation elsewhere. */

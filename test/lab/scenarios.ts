@@ -1,5 +1,7 @@
 /** The stored scenarios: one set-up each, what it shows, and what a verifier must say of it. */
-import type { Exchange, SpsCondition, SpsSource } from './hosts.ts';
+import type { Extra } from './extras.ts';
+import type { Exchange, SpsCondition, SpsSource, SpsTarget } from './hosts.ts';
+import type { RecordOptions } from './lab.ts';
 import { OWN_ADDRESS, SPOOFING, STEPS } from './procedure.ts';
 import type { LayoutName } from './topology.ts';
 
@@ -16,7 +18,7 @@ export interface Expectation {
 
 /** A way to set up the lab. */
 export interface SetUp {
-  readonly snat: 'own' | 'client';
+  readonly snat: 'own' | 'client' | 'fixed';
   /** Command lines for the router, in order. */
   readonly commands: readonly string[];
   /** Default: as `snat` says. */
@@ -25,6 +27,9 @@ export interface SetUp {
   readonly bystander?: boolean;
   readonly offloads?: boolean;
   readonly layout?: LayoutName;
+  readonly extras?: readonly Extra[];
+  readonly spsTarget?: SpsTarget;
+  readonly unrelatedSequences?: boolean;
   /** What the intent says other than the layout has it. */
   readonly site?: Partial<Site>;
 }
@@ -45,10 +50,11 @@ export interface RecordedScenario extends SetUp {
   readonly shows: string;
   readonly expect: Expectation;
   readonly snapLength?: number;
-  /** Stores one pcapng file only, of frames cut behind their headers, where the other ways of recording would show nothing new. */
-  readonly compact?: boolean;
+  /** Stores one file only, of frames cut behind their headers, where the other ways of recording would show nothing new. */
+  readonly compact?: 'merged' | 'any';
   /** Default: those of lab.ts; of a compact scenario one. */
   readonly sessions?: readonly (readonly Exchange[])[];
+  readonly between?: RecordOptions['between'];
   /** Stores the set-up also as a procedure pasted from documentation. */
   readonly procedure?: boolean;
 }
@@ -71,6 +77,7 @@ const FULL_LENGTH = 262_144;
 /** Ethernet, IPv4 and the longest TCP header that the lab's hosts send. */
 const HEADERS_LENGTH = 80;
 const ONE_SESSION: readonly (readonly Exchange[])[] = [[[120, 300]]];
+const TWO_SESSIONS = [...ONE_SESSION, ...ONE_SESSION];
 
 /** Whatever the set-up: the state is complete, and the router runs what its state says. */
 const NEVER = ['RV301', 'RV302', 'RV303', 'RV304', 'RV505'];
@@ -124,6 +131,14 @@ const MARK_BESIDE_CLIENTS = STEPS.MARK_RULE.replace('! -i eth1', '! -i eth0');
 const STATELESS_BESIDE_CLIENTS =
   'iptables -t mangle -A PREROUTING -i eth0 -m mac ! --mac-source 02:00:c0:a8:00:01 -p tcp -d 10.0.0.0/24 --dport 3389 -j MARK --set-mark 1';
 const NO_ICMP_REDIRECTS = ['all', 'eth0'].map((name) => `sysctl -w net.ipv4.conf.${name}.send_redirects=0`);
+
+/** Client and SPS talk in zone 1, SPS and server in zone 2 (iptables-extensions(8): CT). */
+const ZONES = [
+  '-i eth0 -j CT --zone 1',
+  '-i eth1 -s 10.0.0.0/24 -j CT --zone 1',
+  '-i eth1 -d 10.0.0.0/24 -j CT --zone 2',
+  '-i eth2 -j CT --zone 2',
+].map((rule) => `iptables -t raw -A PREROUTING ${rule}`);
 
 export const SCENARIOS: readonly Scenario[] = [
   recorded({
@@ -444,14 +459,157 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     expect: verified(),
   }),
+  compact({
+    name: 'spoofing-same-port-invalid',
+    shows:
+      "SPS uses the client's address and port, and the sequence numbers of the two TCP connections do not fit together: conntrack calls the client's packets INVALID, which go straight to the server.",
+    snat: 'client',
+    spsSource: 'client-port',
+    unrelatedSequences: true,
+    commands: SPOOFING,
+    expect: failed(['RV510'], ['RV407', 'RV411', 'RV502', 'RV503', 'RV511', 'RV602']),
+  }),
+  compact({
+    name: 'spoofing-same-port-zones',
+    shows: 'The same connections, each in a conntrack zone of its own: nothing is INVALID.',
+    snat: 'client',
+    spsSource: 'client-port',
+    unrelatedSequences: true,
+    commands: [...ZONES, ...SPOOFING],
+    expect: verified(),
+  }),
+  compact({
+    name: 'takeover',
+    shows: "Between two sessions the other node of a pair takes SPS's address over: it has another MAC address.",
+    snat: 'client',
+    commands: SPOOFING,
+    sessions: TWO_SESSIONS,
+    between: 'takeover',
+    expect: verified(),
+  }),
+  compact({
+    name: 'own-traffic',
+    shows:
+      'Beside a session that it mediates SPS has business of its own with a server: a connection to the monitored port, with its own address, and a datagram.',
+    snat: 'client',
+    commands: SPOOFING,
+    between: 'own-traffic',
+    expect: verified(),
+  }),
+  compact({
+    name: 'two-nodes-apart',
+    shows:
+      "Two nodes of SPS: what clients send goes to the one, the servers' answers, which spoofing makes pass the router, to the other.",
+    snat: 'client',
+    extras: ['second-node'],
+    site: { sps: ['172.16.0.1', '172.16.0.2'] },
+    commands: [
+      STEPS.FORWARD_RULE,
+      STEPS.REPLY_RULE.replace('--set-mark 1', '--set-mark 2'),
+      STEPS.MARK_RULE,
+      STEPS.MARK_RULE.replace('--mark 1', '--mark 2').replace('--set-mark 1', '--set-mark 2'),
+      ...ROUTING,
+      'ip route add default via 172.16.0.2 table 104',
+      'ip rule add fwmark 2 table 104',
+    ],
+    expect: failed(['RV604'], ['RV407', 'RV411', 'RV501', 'RV503', 'RV511', 'RV601', 'RV602']),
+  }),
+  compact({
+    name: 'two-nodes-multipath',
+    shows: 'Two nodes of SPS behind a multipath route, each with its own address toward servers.',
+    snat: 'own',
+    extras: ['second-node'],
+    site: { sps: ['172.16.0.1', '172.16.0.2'] },
+    sessions: TWO_SESSIONS,
+    // With the kernel's random key nobody can tell which node a connection goes to.
+    commands: replace(OWN_ADDRESS, STEPS.ROUTE, [
+      'sysctl -w net.ipv4.fib_multipath_hash_seed=1',
+      'ip route add default table scb nexthop via 172.16.0.1 nexthop via 172.16.0.2',
+    ]),
+    expect: verified(),
+  }),
+  compact({
+    name: 'two-interfaces',
+    shows:
+      'SPS is a router with two interfaces: clients are redirected to the one, by the other it reaches the servers.',
+    snat: 'own',
+    extras: ['second-interface'],
+    site: { sps: ['172.16.0.1', '172.17.0.1'], spsInterfaces: ['eth1', 'eth3'] },
+    commands: OWN_ADDRESS,
+    expect: verified(),
+  }),
+  compact({
+    name: 'fixed-target',
+    shows: "SPS's policy names a fixed target: it connects to another server than the client meant.",
+    snat: 'own',
+    extras: ['second-target'],
+    spsTarget: 'second',
+    commands: OWN_ADDRESS,
+    expect: verified(),
+  }),
+  compact({
+    name: 'fixed-source',
+    shows: "SPS uses a fixed address toward servers that is not its interface's; the router has a route to it.",
+    snat: 'fixed',
+    commands: [...OWN_ADDRESS, 'ip route add 172.16.9.9 via 172.16.0.1'],
+    expect: verified(),
+  }),
+  compact({
+    name: 'destination-nat',
+    shows: "Clients are not routed to SPS but translated: DNAT of the servers' addresses to SPS's own.",
+    snat: 'own',
+    spsTarget: 'server',
+    commands: [
+      'iptables -t nat -A PREROUTING -i eth0 -p tcp -d 10.0.0.0/24 --dport 3389 -j DNAT --to-destination 172.16.0.1',
+    ],
+    expect: verified(),
+  }),
+  compact({
+    name: 'masquerade-toward-servers',
+    shows:
+      "The router hides everybody behind its own address toward servers: SPS's use of the client's address is in vain.",
+    snat: 'client',
+    commands: [...SPOOFING, 'iptables -t nat -A POSTROUTING -o eth2 -j MASQUERADE'],
+    expect: verified('RV507'),
+  }),
+  compact({
+    name: 'remote-client',
+    shows:
+      'Clients are behind a further router, with a strict reverse path filter on the interface where they come in.',
+    snat: 'client',
+    layout: 'remote-client',
+    site: { clients: ['192.168.50.0/24'] },
+    commands: ['ip route add 192.168.50.0/24 via 192.168.0.10', ...SPOOFING, reversePathFilter('eth0', 1)],
+    expect: verified(),
+  }),
+  compact({
+    name: 'tunnelled-client',
+    shows: 'Clients come by a tunnel, an interface without MAC addresses. Recorded on all interfaces at once.',
+    snat: 'client',
+    layout: 'tunnelled-client',
+    extras: ['tunnel'],
+    site: { clients: ['192.168.50.0/24'] },
+    commands: SPOOFING.map((command) => command.replace('-i eth0', '-i tun0')),
+    compact: 'any',
+    expect: verified(),
+  }),
+  compact({
+    name: 'client-beside-sps',
+    shows: "A monitored client is on SPS's own segment: the exemption of SPS's interface exempts it, too.",
+    snat: 'own',
+    layout: 'client-beside-sps',
+    site: { clients: ['192.168.0.0/24', '172.16.0.0/24'] },
+    commands: OWN_ADDRESS,
+    expect: failed(['RV416', 'RV501'], ['RV414', 'RV502', 'RV503', 'RV602']),
+  }),
 ];
 
 function recorded(scenario: Omit<RecordedScenario, 'kind'>): RecordedScenario {
   return { kind: 'recorded', ...scenario };
 }
 
-function compact(scenario: Omit<RecordedScenario, 'kind' | 'compact'>): RecordedScenario {
-  return { kind: 'recorded', compact: true, snapLength: HEADERS_LENGTH, sessions: ONE_SESSION, ...scenario };
+function compact(scenario: Omit<RecordedScenario, 'kind'>): RecordedScenario {
+  return { kind: 'recorded', compact: 'merged', snapLength: HEADERS_LENGTH, sessions: ONE_SESSION, ...scenario };
 }
 
 function whatIf(scenario: Omit<WhatIfScenario, 'kind'>): WhatIfScenario {

@@ -15,6 +15,10 @@ export interface Host {
   readonly initialTtl: number;
   /** The router's interface on this host's segment. */
   readonly interface: RouterInterface;
+  /** Behind a further router or a tunnel: the address on the segment; packets bear `address`. */
+  readonly onLink?: string;
+  /** Its way to the router where that is not its link. */
+  readonly device?: 'tun0';
   readonly gateway: string;
   readonly gatewayMac: string;
 }
@@ -65,6 +69,19 @@ export const LAYOUTS = {
     ...HOSTS,
     client: { ...HOSTS.sps, address: '172.16.0.20', mac: '02:00:ac:10:00:14', initialTtl: HOSTS.client.initialTtl },
   },
+  /** A client whose network is behind a further router. */
+  'remote-client': { ...HOSTS, client: { ...HOSTS.client, address: '192.168.50.10', onLink: HOSTS.client.address } },
+  /** A client that comes by a tunnel. */
+  'tunnelled-client': {
+    ...HOSTS,
+    client: {
+      ...HOSTS.client,
+      address: '192.168.50.10',
+      gateway: '192.168.50.254',
+      onLink: HOSTS.client.address,
+      device: 'tun0',
+    },
+  },
 } satisfies Readonly<Record<string, Hosts>>;
 
 export type LayoutName = keyof typeof LAYOUTS;
@@ -72,6 +89,13 @@ export type LayoutName = keyof typeof LAYOUTS;
 function beside(host: Host, address: string, mac: string): Host {
   return { ...host, address, mac, initialTtl: HOSTS.sps.initialTtl };
 }
+
+/** Another server, for an SPS whose policies name a fixed target. */
+export const SECOND_TARGET = { address: '10.0.0.20', mac: '02:00:0a:00:00:14' } as const;
+/** SPS's address at the other node of a pair. */
+export const TAKEN_OVER_MAC = '02:01:ac:10:00:01';
+/** A fixed source address that SPS uses toward servers. */
+export const FIXED_SOURCE = '172.16.9.9';
 
 export const ROLES: readonly Role[] = ['client', 'sps', 'server'];
 export const ROUTER_INTERFACES = ['eth0', 'eth1', 'eth2'] as const;

@@ -23,6 +23,7 @@ const GROUPS = [
   ['rp-filter-strict-all', 'mark-before-connmark', 'empty-table'],
   ['no-sps-exemption', 'wrong-next-hop', 'policy-rule-behind-main', 'filter-forbids-detour'],
   ['beside-clients-recipe', 'beside-clients-connmark-by-mac', 'beside-servers-spoofing'],
+  ['client-beside-sps', 'spoofing-same-port-invalid'],
 ] as const;
 
 /** A busy machine may lose a frame in one of the ways of recording. */

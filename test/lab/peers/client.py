@@ -1,6 +1,6 @@
-"""client.py ADDRESS PORT TIMEOUT JSON: runs sessions at the same time and logs how each one ended.
+"""client.py ADDRESS PORT TIMEOUT JSON [SEQUENCE]: runs sessions at the same time and logs how each one ended.
 
-JSON is a list of sessions, each a list of [request length, response length].
+JSON is a list of sessions, each a list of [request length, response length]. SEQUENCE is the initial sequence number.
 """
 
 import json
@@ -17,6 +17,8 @@ STAGGER_SECONDS = 0.03
 def session(number, target, timeout, exchanges):
     sock = wire.track(socket.socket())
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if len(sys.argv) > 5:
+        wire.set_sequence(sock, int(sys.argv[5]))
     local, received = '', 0
     # One deadline for the session as a whole, so that a trickle of answers cannot stretch a recording.
     deadline = time.monotonic() + timeout

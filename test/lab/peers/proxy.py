@@ -1,7 +1,8 @@
-"""proxy.py PORT own|client|client-port TIMEOUT: a transparent proxy, as SPS is one.
+"""proxy.py PORT own|client|client-port|ADDRESS TIMEOUT TARGET TARGETPORT [SEQUENCE]: a transparent proxy, as SPS is one.
 
 TPROXY hands it connections that were meant for somebody else; the accepted socket's own address is the original
-destination. Toward the server it uses its own address, the client's address with a port of its own, or both of the client.
+destination. Toward the server it uses its own address, the client's address with a port of its own, both of the client, or ADDRESS. TARGET is where it connects to instead of the
+original destination, unless it is empty; SEQUENCE the initial sequence number of its connections.
 """
 
 import socket
@@ -39,6 +40,10 @@ def connect(client, target, mode, timeout):
         sock.bind((client[0], 0))
     elif mode == 'client-port':
         sock.bind(client)
+    elif mode != 'own':
+        sock.bind((mode, 0))
+    if len(sys.argv) > 6:
+        wire.set_sequence(sock, int(sys.argv[6]))
     sock.settimeout(timeout)
     sock.connect(target)
     sock.settimeout(None)
@@ -46,7 +51,7 @@ def connect(client, target, mode, timeout):
 
 
 def proxy(accepted, client, mode, timeout):
-    target = accepted.getsockname()
+    target = (sys.argv[4], int(sys.argv[5])) if sys.argv[4] else accepted.getsockname()
     names = {'client': wire.text(client), 'target': wire.text(target)}
     wire.log(event='accepted', **names)
     try:

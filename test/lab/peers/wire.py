@@ -13,6 +13,8 @@ import sys
 import threading
 
 HEADER = struct.Struct('!II')  # length of the request's body, length of the response
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+TCP_SEND_QUEUE = 2
 _open = set()
 _lock = threading.Lock()
 
@@ -30,6 +32,14 @@ def text(address):
 def track(sock):
     _open.add(sock)
     return sock
+
+
+def set_sequence(sock, number):
+    """The initial sequence number of a socket that is not yet connected. The kernel takes the one that checkpoint and restore left."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack('I', number))
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 0)
 
 
 def abort(sock):

@@ -1,0 +1,130 @@
+import { formatIpv4 } from '../net/ip-address.ts';
+import type { JudgedConnection, JudgedWay } from '../verification/judged.ts';
+import { Hop } from '../verification/path-table.ts';
+import { type Probe, runSession } from '../verification/session.ts';
+import type { Verification } from '../verification/verification.ts';
+import { type Detected, detected, type Finding } from './finding.ts';
+
+/** RV604. */
+export const directionsUseDifferentSps: Finding = {
+  kind: {
+    code: 'RV604',
+    slug: 'directions-use-different-sps',
+    severity: 'error',
+    saidWhen: 'the two directions of a connection go to different SPS nodes',
+    meaning:
+      'One node of SPS opened the connection to the server with the client’s address, and the server’s answers are redirected to another node.',
+    whyItMatters:
+      'The node that gets the answers knows nothing of the connection; the one that waits for them gets none.',
+    example:
+      'Clients’ packets go by table 103 to 172.16.0.1, servers’ answers by table 104 to 172.16.0.2; or a multipath route chooses by ports.',
+    whatToDo:
+      'Redirect both directions by the same table with one next hop. Where several nodes share the load, divide it by networks, or choose the next hop by addresses alone (net.ipv4.fib_multipath_hash_policy=0).',
+    references: ['kernel Documentation/networking/ip-sysctl.rst: fib_multipath_hash_policy'],
+  },
+  detect: (run) => {
+    if (run.intent.sps.length < 2) return [];
+    const captured = capturedNodes(run);
+    return captured.length > 0 ? captured : synthesizedNodes(run);
+  },
+};
+
+/** Answers that go to another address of SPS than that of the node which asked. */
+function capturedNodes(run: Verification): Detected[] {
+  const found = new Map<
+    string,
+    { connections: Set<number>; packets: number; way: JudgedWay; apart: boolean; words: string }
+  >();
+  for (const item of run.connections) {
+    const answers = item.ways.filter((way) => !way.path.toServer && way.fromSps === false && way.path.hop === Hop.sps);
+    for (const way of answers) {
+      const other = askingNodes(run, item, way).find(
+        (address) => run.replay.senders.areOneNode(address, way.path.gateway) !== true,
+      );
+      if (other === undefined) continue;
+      const words = `${formatIpv4(other)} asked the server, and the answers go to ${formatIpv4(way.path.gateway)}`;
+      const apart = run.replay.senders.areOneNode(other, way.path.gateway) === false;
+      const group = found.get(words) ?? { connections: new Set(), packets: 0, way, apart, words };
+      group.connections.add(item.connection.id);
+      group.packets += way.count.packets;
+      found.set(words, group);
+    }
+  }
+  return [...found.values()].map(({ connections, packets, way, apart, words }) =>
+    describe(apart, words, {
+      count: packets,
+      connections: [...connections],
+      where: run.placeOf({ file: way.count.firstFile, frame: way.count.firstFrame }, way.path.ingress),
+    }),
+  );
+}
+
+/**
+ * Addresses of the nodes that sent the requests of the answers' connection: by their MAC address, or, where the requests were not captured, those
+ * to which the client's packets of the session went. Only on the interface by which the answers leave: SPS may have one on each side.
+ */
+function askingNodes(run: Verification, item: JudgedConnection, answer: JudgedWay): number[] {
+  const { senders } = run.replay;
+  const requests = item.ways.filter((way) => way.path.toServer && way.fromSps === true);
+  if (requests.length > 0) {
+    const near = requests.filter((way) => way.path.ingress === answer.path.egress && way.path.sourceMac >= 0);
+    // A node with several addresses is found by any.
+    const macs = near.map((way) => senders.addressesOf(way.path.sourceMac));
+    if (macs.some((addresses) => addresses.includes(answer.path.gateway))) return [];
+    return macs.flatMap((addresses) => addresses.slice(0, 1));
+  }
+  const session = run.connections.find(
+    (other) => other.leg === 'client' && other.session !== undefined && other.session === item.session,
+  );
+  return (session?.ways ?? [])
+    .filter((way) => way.path.toServer && way.path.hop === Hop.sps && way.path.egress === answer.path.egress)
+    .map((way) => way.path.gateway);
+}
+
+const MOST_SESSIONS = 12;
+
+/** What a session of each kind would do: for captures that do not show the answers. */
+function synthesizedNodes(run: Verification): Detected[] {
+  const found = new Map<string, { connections: number[]; apart: boolean }>();
+  const kinds = new Map<string, { probes: readonly Probe[]; connections: number[] }>();
+  for (const item of run.connections) {
+    if (item.leg === 'server' || item.ways.some((way) => !way.path.toServer && way.fromSps === false)) continue;
+    for (const spec of run.sessionsOf(item)) {
+      if (spec.spoofing === 'own') continue;
+      const key = `${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
+      let kind = kinds.get(key);
+      if (kind === undefined && kinds.size < MOST_SESSIONS) {
+        kind = { probes: runSession(run.router.forwarder(), spec), connections: [] };
+        kinds.set(key, kind);
+      }
+      kind?.connections.push(item.connection.id);
+    }
+  }
+  for (const { probes, connections } of kinds.values()) {
+    const toSps = (role: Probe['role']) =>
+      probes.find((probe) => probe.role === role && probe.key.hop === Hop.sps)?.key;
+    const [request, answer] = [toSps('client-request'), toSps('server-reply')];
+    if (request === undefined || answer === undefined || request.egress !== answer.egress) continue;
+    const one = run.replay.senders.areOneNode(request.gateway, answer.gateway);
+    if (one === true) continue;
+    const words = `clients’ packets go to ${formatIpv4(request.gateway)}, and the servers’ answers would go to ${formatIpv4(answer.gateway)}`;
+    found.set(words, { connections, apart: one === false });
+  }
+  return [...found].map(([words, { connections, apart }]) =>
+    describe(apart, words, { count: connections.length, connections }),
+  );
+}
+
+function describe(
+  apart: boolean,
+  words: string,
+  parts: Pick<Detected, 'count' | 'connections'> & Partial<Detected>,
+): Detected {
+  const message = `${words}, which is ${apart ? 'another node of SPS' : 'SPS, too; whether both are one node is not known'}`;
+  return detected({
+    message,
+    key: `RV604:${words}`,
+    ...parts,
+    ...(!apart && { severity: 'warning' as const, undetermines: 'connections' as const }),
+  });
+}
