@@ -53,6 +53,7 @@ function possibleClients(run: Verification): Detected[] {
   const [template] = run.connections.filter((item) => item.leg !== 'server').flatMap((item) => run.sessionsOf(item));
   if (template === undefined || run.intent.inferred.includes('clients')) return [];
   for (const position of run.replay.senders.spsInterfaces) {
+    if (wasSeen(run, position)) continue;
     const client = possibleClient(run, run.interfaceName(position));
     if (client === undefined) continue;
     const spec: SessionSpec = {
@@ -73,6 +74,13 @@ function possibleClients(run: Verification): Detected[] {
     ];
   }
   return [];
+}
+
+/** Whether a client on that interface is in the capture. */
+function wasSeen(run: Verification, position: number): boolean {
+  return run.connections.some(({ ways }) =>
+    ways.some((way) => way.path.toServer && way.path.ingress === position && way.fromSps === false),
+  );
 }
 
 /** Some of them may be taken. */
