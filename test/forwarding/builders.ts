@@ -213,9 +213,10 @@ function parseTarget(option: string, name: string, words: string[]): Target {
     case 'NOTRACK':
       return { kind: 'notrack' };
     case 'CT': {
-      const [, option, zone] = /--zone(-orig|-reply)? (\S+)/.exec(rest)!;
+      const [, option, zone = '0'] = /--zone(-orig|-reply)? (\S+)/.exec(rest) ?? [];
+      const helper = /--helper (\S+)/.exec(rest)?.[1];
       const zoneDirection = option === '-orig' ? 'original' : option === '-reply' ? 'reply' : 'both';
-      return { kind: 'ct', zone: zone === 'mark' ? 'mark' : Number(zone), zoneDirection };
+      return { kind: 'ct', zone: zone === 'mark' ? 'mark' : Number(zone), zoneDirection, ...(helper && { helper }) };
     }
     case 'MARK':
       return { kind: 'mark', ...masked('set-xmark')! };

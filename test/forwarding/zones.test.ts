@@ -103,3 +103,44 @@ describe('a packet whose fate is not known', () => {
     expect(router.send('eth2', { ...ANSWER, from: '10.0.0.11:80' })).toBe('dropped-by-rule');
   });
 });
+
+describe('a connection with a helper (2.9)', () => {
+  const drops = '-A PREROUTING -m conntrack --ctstate RELATED -j DROP';
+  const first: PacketParts = { from: '192.168.0.10:40000', to: '10.0.0.10:21', flags: 'S', sequence: 1000 };
+  const helped = (): Lab => lab(['-A PREROUTING -p tcp --dport 21 -j CT --helper ftp'], [drops]);
+
+  it('may have another one between its hosts expected, in whichever direction', () => {
+    const router = helped();
+    expect(router.send('eth2', { from: '10.0.0.10:20', to: '192.168.0.10:5000', flags: 'S' })).toMatch(/^eth0/);
+    expect(router.send('eth0', first)).toMatch(/^eth2/);
+    expect(router.state).toBe('new');
+    expect(router.send('eth2', { from: '10.0.0.10:20', to: '192.168.0.10:5001', flags: 'S' })).toMatch(/^undetermined/);
+    expect(router.send('eth0', { ...first, to: '10.0.0.10:5002' })).toMatch(/^undetermined/);
+  });
+
+  it.each([
+    [1, /^undetermined/],
+    [0, /^eth0/],
+  ])('has it by its port where nf_conntrack_helper is %s', (value, want) => {
+    const sysctls = { 'net/netfilter/nf_conntrack_helper': value };
+    const router = new Lab({ links: LINKS, tables: { mangle: [drops] }, sysctls });
+    router.send('eth0', first);
+    expect(router.send('eth2', { from: '10.0.0.10:20', to: '192.168.0.10:5001', flags: 'S' })).toMatch(want);
+  });
+
+  it('says nothing about those of other hosts', () => {
+    const router = helped();
+    router.send('eth0', first);
+    expect(router.send('eth2', { from: '10.0.0.11:20', to: '192.168.0.10:5001', flags: 'S' })).toMatch(/^eth0/);
+    expect(router.send('eth0', { ...first, from: '192.168.0.11:40000' })).toMatch(/^eth2/);
+  });
+
+  it('whose first packet was dropped expects nothing', () => {
+    const router = lab(
+      ['-A PREROUTING -p tcp --dport 21 -j CT --helper ftp'],
+      [drops, '-A FORWARD -p tcp --dport 21 -j DROP'],
+    );
+    router.send('eth0', first);
+    expect(router.send('eth2', { from: '10.0.0.10:20', to: '192.168.0.10:5001', flags: 'S' })).toMatch(/^eth0/);
+  });
+});

@@ -21,6 +21,8 @@ const ZONE_TARGETS: Text = one(
   '-j CT --zone 0',
   '-j CT --ctevents new,destroy',
   '-j CT --notrack',
+  '-p tcp -j CT --helper ftp',
+  '-p udp -j CT --zone 1 --helper tftp',
   '-j CONNMARK --restore-mark',
   '-j CONNMARK --set-mark 0x3',
 );

@@ -56,6 +56,10 @@ export const EntryFlag = {
   lost: 256,
   /** It was in a dump of the router's entries, and is older than the capture. */
   dumped: 512,
+  /** It has a helper, which may expect further connections between its ends. */
+  helper: 1024,
+  /** A helper expected it: RELATED until a reply is seen. */
+  expected: 2048,
 } as const;
 
 /** Words an entry. */
@@ -89,6 +93,8 @@ export class ConnectionTable {
   readonly unknownReplies = new Set<string>();
   /** Connections of which it is not known whether they have an entry, nor what it holds. */
   readonly lost = new LostConnections();
+  /** Pairs of hosts with a connection that has a helper, and until when it can live. */
+  readonly masters = new Map<string, number>();
   /** Entries of the dump of which a packet has been seen. */
   readonly restored = new Set<DumpedConnection>();
 

@@ -7,6 +7,7 @@ import { Timeout } from './settings.ts';
 import { type DumpedConnections, restoreConnection, tupleKey } from './dumped-connections.ts';
 import { SegmentKind, segmentKind } from './tcp-state.ts';
 import { Tracking, trackSegment } from './tcp-tracking.ts';
+import { ZoneFlag } from './program-kinds.ts';
 import { UNKNOWN_ZONE } from './zones.ts';
 
 /** A candidate's direction where the variant is "no such entry". */
@@ -17,6 +18,9 @@ export const OTHER_TUPLE = -1;
 /** ICMP queries that make an entry. Ref: nf_conntrack_proto_icmp.c: valid_new. */
 const ICMP_QUERIES = new Set([8, 13, 15, 17]);
 const HIGHEST_ICMP_TYPE = 18;
+
+/** FTP, TFTP, NetBIOS, SNMP, H.323, PPTP, SIP, SANE, IRC, Amanda. Ref: net/netfilter/nf_conntrack_*.c: their default ports */
+const HELPED_PORTS: ReadonlySet<number> = new Set([21, 69, 137, 161, 1719, 1720, 1723, 5060, 6566, 6667, 10080]);
 
 /** The other half of an ICMP query. Ref: nf_conntrack_proto_icmp.c: invmap. */
 const ICMP_INVERSE: ReadonlyMap<number, number> = new Map([
@@ -318,7 +322,8 @@ function proceed(run: Run): void {
     return;
   }
   const seenReply = (flags & EntryFlag.seenReply) !== 0;
-  const view = run.direction === 1 || seenReply ? ConntrackView.established : ConntrackView.new;
+  const unanswered = (flags & EntryFlag.expected) === 0 ? ConntrackView.new : ConntrackView.related;
+  const view = run.direction === 1 || seenReply ? ConntrackView.established : unanswered;
   const result = trackTransport(run, run.direction, false);
   if (result === Tracking.reopen) {
     run.oldGone = true;
@@ -425,6 +430,45 @@ function begin(run: Run): void {
   run.sourceTranslated = false;
   run.destinationTranslated = false;
   run.use = result === Tracking.deleted ? EntryUse.dying : EntryUse.fresh;
+  const given = run.templated && (run.template & ZoneFlag.helper) !== 0;
+  const usual = run.router.assignsHelpers && HELPED_PORTS.has(ports & 0xffff);
+  if (given || usual) words[run.base + Entry.flags]! |= EntryFlag.helper;
+  if (mayBeExpected(run) && run.choose(2, run.router.reasons.expectation) === 1) expect(run);
+}
+
+/**
+ * Whether a helper may expect the connection: what it reads out of its own connection's payload is not known, but it expects nothing
+ * but connections between the same hosts. Ref: nf_conntrack_expect.c; linux-forwarding 2.9.
+ */
+function mayBeExpected(run: Run): boolean {
+  const { masters } = run.table;
+  if (masters.size === 0) return false;
+  const key = hostsKey(run.source, run.destination);
+  const until = masters.get(key);
+  if (until === undefined) return false;
+  if (until > run.now) return true;
+  masters.delete(key);
+  return false;
+}
+
+/** An expected connection has its master's mark; the helper may translate it, too. Ref: init_conntrack(), nf_nat_follow_master() */
+function expect(run: Run): void {
+  run.view = ConntrackView.related;
+  run.connmarkUnknown = -1;
+  run.table.words[run.base + Entry.flags]! |= EntryFlag.expected | (run.router.program.translates ? EntryFlag.lost : 0);
+}
+
+/** Notes that connections may be expected as long as this one, which has a helper, can live. */
+export function rememberMaster(run: Run): void {
+  const { words, masters } = run.table;
+  const until = run.now + longestTimeout(run);
+  for (const at of [Entry.source, Entry.replySource]) {
+    masters.set(hostsKey(words[run.base + at]!, words[run.base + at + 1]!), until);
+  }
+}
+
+function hostsKey(a: number, b: number): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
 }
 
 function trackTransport(run: Run, direction: number, fresh: boolean): number {

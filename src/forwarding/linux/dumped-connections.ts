@@ -99,6 +99,7 @@ function flagsOf(entry: DumpedConnection): number {
   return (
     (source || sourcePort ? EntryFlag.sourceTranslated : 0) |
     (destination || destinationPort ? EntryFlag.destinationTranslated : 0) |
+    (entry.helper === undefined ? 0 : EntryFlag.helper) |
     (settled ? EntryFlag.seenReply | (entry.assured ? EntryFlag.assured : 0) : EntryFlag.blurred)
   );
 }

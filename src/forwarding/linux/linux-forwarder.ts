@@ -7,7 +7,7 @@ import { type DecisionBatch, DecisionFlag, Disposition } from '../decision.ts';
 import type { Forwarder, ForwarderOptions, Unknown } from '../forwarder.ts';
 import type { Step, Walk } from '../walk.ts';
 import { BEFORE_SLOT, ConnectionTable, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
-import { findCandidates, longestTimeout, unknownReplyKey } from './conntrack.ts';
+import { findCandidates, longestTimeout, rememberMaster, unknownReplyKey } from './conntrack.ts';
 import { wordsKey } from './links.ts';
 import { walkPacket } from './packet-walk.ts';
 import { type CompiledRouter, compileRouter } from './router.ts';
@@ -306,6 +306,7 @@ class LinuxForwarder implements Forwarder {
       words[run.base + Entry.flags]! |= EntryFlag.confirmed;
       if ((words[run.base + Entry.flags]! & EntryFlag.replyPortUnknown) !== 0) this.#rememberUnknownReply();
     }
+    if ((words[run.base + Entry.flags]! & EntryFlag.helper) !== 0) rememberMaster(run);
     if (run.disposition === Disposition.delivered && run.use !== EntryUse.none && !run.isError) {
       // The router's own answers are in no capture of what enters it.
       // What of its state is not looked at any more is cleared, so that ways in which it may stand become the same one.

@@ -29,6 +29,7 @@ function matchStatus(run: Run, flags: number, wanted: number): number {
   if ((flags & EntryFlag.blurred) !== 0 && (wanted & (CtStatus.seenReply | CtStatus.assured)) !== 0)
     return Answer.unknown;
   const status =
+    ((flags & EntryFlag.expected) !== 0 ? CtStatus.expected : 0) |
     ((flags & EntryFlag.seenReply) !== 0 ? CtStatus.seenReply : 0) |
     ((flags & EntryFlag.assured) !== 0 ? CtStatus.assured : 0);
   return (status & wanted) !== 0 ? Answer.yes : Answer.no;

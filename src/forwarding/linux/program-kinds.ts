@@ -60,7 +60,7 @@ export const TargetKind = {
 } as const;
 
 /** Bits of a conntrack target's first operand, above its zone. */
-export const ZoneFlag = { original: 0x10000, reply: 0x20000, fromMark: 0x40000 } as const;
+export const ZoneFlag = { original: 0x10000, reply: 0x20000, fromMark: 0x40000, helper: 0x80000 } as const;
 
 /** Which iptables a rule set is of: they differ about fragments. */
 export const RulesVariant = { legacy: 0, nft: 1, unspecified: 2 } as const;

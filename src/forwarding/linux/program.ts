@@ -271,7 +271,7 @@ class ProgramBuilder {
       case 'notrack':
         return [TargetKind.notrack, 0, 0, -1];
       case 'ct':
-        return this.#compileConntrack(target, rule);
+        return this.#compileConntrack(target);
       case 'ttl':
         return [TargetKind.ttl, ['set', 'increase', 'decrease'].indexOf(target.how), target.value, -1];
       case 'tos':
@@ -291,14 +291,14 @@ class ProgramBuilder {
     }
   }
 
-  #compileConntrack(target: ConntrackTarget, rule: Rule): [number, number, number, number] {
+  #compileConntrack(target: ConntrackTarget): [number, number, number, number] {
     this.#tracks = true;
-    if (target.helper !== undefined) return this.#unmodelled('target CT --helper is not modelled', rule);
-    const { zone, zoneDirection } = target;
+    const { helper, zone, zoneDirection } = target;
     if (zone !== 0) this.#zones = true;
     const directions =
       (zoneDirection === 'reply' ? 0 : ZoneFlag.original) | (zoneDirection === 'original' ? 0 : ZoneFlag.reply);
-    return [TargetKind.conntrack, directions | (zone === 'mark' ? ZoneFlag.fromMark : zone), 0, -1];
+    const flags = directions | (helper === undefined ? 0 : ZoneFlag.helper);
+    return [TargetKind.conntrack, flags | (zone === 'mark' ? ZoneFlag.fromMark : zone), 0, -1];
   }
 
   #translationKind(target: Extract<Target, { kind: 'snat' | 'dnat' | 'redirect' | 'masquerade' | 'netmap' }>): number {

@@ -31,6 +31,7 @@ export interface CommonReasons {
   readonly noCarrier: number;
   readonly loopback: number;
   readonly dumpedEntry: number;
+  readonly expectation: number;
 }
 
 /** A Linux router, compiled: everything that deciding needs, immutable and shared between forwarders. */
@@ -43,6 +44,8 @@ export interface CompiledRouter {
   readonly fib: Fib;
   readonly rpdb: Rpdb;
   readonly dumped: DumpedConnections | undefined;
+  /** Connections to a helper's usual port get it by themselves: before Linux 6.0, where the sysctl says so. */
+  readonly assignsHelpers: boolean;
   readonly reasons: CommonReasons;
   /** Id of something because of which nothing can be said about any packet, −1. */
   readonly blockingReason: number;
@@ -62,6 +65,7 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
     fib,
     rpdb: compileRpdb(device, links, fib, registry),
     dumped: compileDumpedConnections(device),
+    assignsHelpers: device.sysctls.get('net/netfilter/nf_conntrack_helper')?.value.trim() === '1',
     reasons: {
       ipv6: registry.unknown('IPv6 forwarding is not modelled'),
       notIp: registry.unknown('the frame holds no IP packet'),
@@ -86,6 +90,7 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
       noCarrier: registry.unknown(
         'the interface that the packet leaves by had no carrier when the state was taken: while that lasts it is lost',
       ),
+      expectation: registry.unknown('whether a helper expects this connection depends on payload that is not read'),
       dumpedEntry: registry.unknown('what became of this connection since its entry was listed is not known'),
       loopback: registry.unknown('what is sent over the loopback interface comes back by it, which is not modelled'),
       rulesVariant: registry.unknown('whether these rules are of iptables-legacy or iptables-nft is not known'),
