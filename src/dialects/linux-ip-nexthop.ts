@@ -7,6 +7,8 @@ const OBJECT = /^id \d+ (?:via|dev|group|blackhole|encap)\b/;
 
 const isObject = (line: SourceLine | undefined): boolean => OBJECT.test(line?.text ?? '');
 
+const wordsOf = (line: SourceLine): WordCursor => new WordCursor(scanWords(line, 'none') ?? []);
+
 /** `ip nexthop show`: the objects that routes name by `nhid`. Ref: ip-nexthop(8). */
 export const linuxIpNexthop: Dialect = {
   name: 'linux-ip-nexthop',
@@ -21,11 +23,11 @@ export const linuxIpNexthop: Dialect = {
     if (at === undefined) return;
     if (section.heading === undefined || / nexthop show$/.test(section.heading.command)) {
       draft.given.nextHopObjects = true;
-      const content = lines.map((line) => line.text.trim()).sort();
+      const content = lines.map((line) => JSON.stringify(readNextHopWords(wordsOf(line)))).sort();
       if (!draft.isNew('ip nexthop', content.join('\n'), spanOfLine(at))) return;
     }
     for (const line of lines) {
-      const { object, error } = readNextHopWords(new WordCursor(scanWords(line, 'none') ?? []));
+      const { object, error } = readNextHopWords(wordsOf(line));
       if (object === undefined) draft.unparsed(`next hop object not understood: ${error}`, spanOfLine(line));
       else draft.nextHopObjects.set(object.id, object);
     }

@@ -15,6 +15,9 @@ const ROUTE = new RegExp(
   'i',
 );
 const ROUTE_WITHOUT_DEVICE = /^(?:blackhole|unreachable|prohibit|throw) (?:default|[0-9a-f:.]+(?:\/\d+)?)(?= |$)/i;
+/** With its next hops on the lines that follow; within a list only. */
+const BARE_ROUTE =
+  /^(?:default|\d+(?:\.\d+){3}(?:\/\d+)?|[0-9a-f]*:[0-9a-f:]*(?:\/\d+)?)(?: linkdown| dead| tos \S+)*\s*$/;
 const HEADING = /^ip (?:-([46]) )?(?:-d )?route show(?: table (\S+))?$/;
 /** A neighbour ends with its state, or says its link address. */
 const NEIGHBOUR = /\blladdr\b|\b(?:REACHABLE|STALE|DELAY|PROBE|FAILED|INCOMPLETE|PERMANENT|NOARP|NONE)\s*$/;
@@ -174,7 +177,8 @@ export const linuxIpRoute: Dialect = {
     return (ROUTE.test(text) || ROUTE_WITHOUT_DEVICE.test(text)) && !NEIGHBOUR.test(text);
   },
 
-  extent: () => (line, recognised) => recognised || /^\s+(?:nexthop|cache|via|dev|nh_info)\b/.test(line.text),
+  extent: () => (line, recognised) =>
+    recognised || BARE_ROUTE.test(line.text) || /^\s+(?:nexthop|cache|via|dev|nh_info)\b/.test(line.text),
 
   parse(section, draft) {
     const { families, table } = extentOf(section);

@@ -1,3 +1,4 @@
+import type { Family } from '../net/ip-address.ts';
 import type { Problem } from '../diagnostic/diagnostic.ts';
 import type { Span } from '../text/span.ts';
 import type { IpSet } from './ip-set.ts';
@@ -46,6 +47,8 @@ export interface LinuxDevice {
   readonly sets?: ReadonlyMap<string, IpSet>;
   /** In evaluation order: priority, then insertion. */
   readonly policyRules: readonly PolicyRule[];
+  /** Families of which commands changed a rule: from then on the kernel walks the rules, even where they are as they were. */
+  readonly changedRules?: readonly Family[];
   readonly routes: readonly Route[];
   /** By id; routes hold copies of what is in them. */
   readonly nextHopObjects?: ReadonlyMap<number, NextHopObject>;

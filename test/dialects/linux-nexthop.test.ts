@@ -172,3 +172,18 @@ describe('commands about objects, gateways and carriers', () => {
     expect(device.runWideUnknowns).toEqual([]);
   });
 });
+
+describe('whether a policy rule was ever changed', () => {
+  it.each([
+    { name: 'is not known of dumps', commands: '', want: undefined },
+    {
+      name: 'is known of commands, even where they leave nothing behind',
+      commands: 'ip rule add pref 9 fwmark 1 table 7\nip rule del pref 9\n',
+      want: [4],
+    },
+  ])('$name', ({ commands, want }) => {
+    const device = stateOf(`${ROUTER}${commands === '' ? '' : '### commands\n'}${commands}`);
+    expect(device.changedRules).toEqual(want);
+    expect(device.policyRules.filter(({ family }) => family === 4)).toHaveLength(3);
+  });
+});

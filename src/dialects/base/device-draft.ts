@@ -204,6 +204,7 @@ export class DeviceDraft {
       rulesets: this.rulesets.map(rulesetOfDraft),
       ...(this.sets === undefined ? {} : { sets: this.sets }),
       policyRules: this.policyRules,
+      ...(this.changed.policyRules.size === 0 ? {} : { changedRules: [...this.changed.policyRules].sort() }),
       routes: this.routes,
       ...(this.nextHopObjects.size === 0 ? {} : { nextHopObjects: this.nextHopObjects }),
       tableNames: this.tableNames,
@@ -228,6 +229,7 @@ export class DeviceDraft {
     if (device.sets !== undefined) draft.sets = new Map(device.sets);
     draft.policyRules = [...device.policyRules];
     draft.routes = [...device.routes];
+    for (const family of device.changedRules ?? []) draft.changed.policyRules.add(family);
     for (const [id, object] of device.nextHopObjects ?? []) draft.nextHopObjects.set(id, object);
     for (const networkInterface of device.interfaces) draft.interfaces.set(networkInterface.name, networkInterface);
     for (const [path, sysctl] of device.sysctls) draft.sysctls.set(path, sysctl);

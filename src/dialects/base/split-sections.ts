@@ -1,6 +1,7 @@
 import { InputError } from '../../text/input-error.ts';
 import { lineFrom, type SourceLine, splitLines } from '../../text/line-scanner.ts';
 import type { Dialect } from './dialect.ts';
+import { asText, withoutJson } from './ip-json.ts';
 import { type Heading, isStateCommand, normaliseCommand, promptLength, type Section } from './section.ts';
 import { hasPrompts, isSetupCommand } from './shell-lines.ts';
 
@@ -55,7 +56,7 @@ function headedSection(
   dialects: readonly Dialect[],
 ): AssignedSection {
   const heading: Heading = { command: normaliseCommand(text), at };
-  const section: Section = { path, heading, lines };
+  const section: Section = { path, heading, lines: heading.command.startsWith('ip ') ? asText(lines) : lines };
   const dialect = dialects.find((candidate) => candidate.recognise(section));
   return dialect === undefined ? { section } : { section, dialect };
 }
@@ -136,7 +137,7 @@ function splitContent(
     | undefined;
   let shellFound = false;
   let lastUnclaimed = -2;
-  for (const [index, line] of lines.entries()) {
+  for (const [index, line] of withoutJson(lines).entries()) {
     if (line.text.trim() === '') {
       current?.lines.push(line);
       shellLines.push(line);

@@ -130,7 +130,7 @@ export function compileFib(device: LinuxDevice, links: Links, tables: readonly n
     tables: compiled,
     tableIndex,
     mergedTable,
-    customLocalRoutes: model.some((route) => route.type === 'local' && (route.protocol ?? 'kernel') !== 'kernel'),
+    customLocalRoutes: model.some((route) => route.type === 'local' && route.protocol !== 'kernel'),
     pure: !model.some((route) => route.nextHops.some(({ linkDown }) => linkDown)),
     realms: model.some((route) => route.unmodelled.some((name) => name.startsWith('realm'))),
   };

@@ -74,7 +74,7 @@ export function compileRpdb(device: LinuxDevice, links: Links, fib: Fib, registr
         rule.iif !== 'lo' &&
         (rule.ipProtocol !== undefined || rule.sourcePorts !== undefined || rule.destinationPorts !== undefined),
     ),
-    pristine: isPristine(model),
+    pristine: isPristine(model) && device.changedRules?.includes(4) !== true,
     missingReason: device.known.policyRules4
       ? -1
       : registry.unknown("policy rules (ip rule) are not in the router's state"),
