@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { CaptureInput } from '../capture/capture-set.ts';
-import { parseRouterState } from '../dialects/index.ts';
+import { parseDevice } from '../dialects/index.ts';
 import { InputError } from '../text/input-error.ts';
-import { linuxRouter } from '../verification/linux-router.ts';
+import { routerOfDevice } from '../verification/router-of-device.ts';
 import type { Router } from '../verification/router.ts';
 
 /** A file of a router's state is never that large; a capture given by mistake is. */
@@ -63,7 +63,7 @@ export function loadRouter(paths: readonly string[], captures: readonly CaptureI
   }
   const files = used.flatMap(stateFiles);
   const sources = files.map((path) => ({ path, text: readText(path) }));
-  const router = linuxRouter(parseRouterState(sources));
+  const router = routerOfDevice(parseDevice(sources));
   return {
     router,
     sources: sources.map(({ path, text }) => ({ path, sha256: createHash('sha256').update(text).digest('hex') })),

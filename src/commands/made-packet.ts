@@ -1,5 +1,5 @@
 import { formatMark } from '../net/masked-mark.ts';
-import { DecisionBatch, Disposition, DISPOSITIONS } from '../forwarding/decision.ts';
+import { DecisionBatch, DecisionFlag, Disposition, DISPOSITIONS } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import { renderWalk, type WalkDetail } from '../formats/walk.ts';
 import { formatWords, type IpAddress, ipv4, parseIpAddress } from '../net/ip-address.ts';
@@ -282,9 +282,11 @@ class Conversation {
           egress: this.#forwarder.interfaceNames[decisions.egress[0]!],
           nextHop: formatWords(packet.family[0]!, hop[0]!, hop[1]!, hop[2]!, hop[3]!),
         }),
-        fwmark: decisions.fwmark[0],
+        ...((decisions.flags[0]! & DecisionFlag.noMarks) === 0 && { fwmark: decisions.fwmark[0] }),
         ...(decisions.hasConnmark[0] === 1 && { connmark: decisions.connmark[0] }),
-        ...(decisions.table[0]! >= 0 && { table: String(decisions.table[0]) }),
+        ...(decisions.table[0]! >= 0 && {
+          table: this.#forwarder.tableName?.(decisions.table[0]!) ?? String(decisions.table[0]),
+        }),
       },
     });
   }

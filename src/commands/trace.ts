@@ -163,7 +163,7 @@ function frameLine(frame: TracedFrame, path: string): object {
     disposition: frame.disposition,
     ...(frame.egress !== undefined && { egress: frame.egress }),
     ...(frame.nextHop !== undefined && { nextHop: frame.nextHop }),
-    ...(frame.fwmarkUnknown !== true && { fwmark: frame.fwmark }),
+    ...(frame.fwmarkUnknown !== true && frame.noMarks !== true && { fwmark: frame.fwmark }),
     ...(frame.connmark !== undefined && { connmark: frame.connmark }),
     ...(frame.table !== undefined && { table: frame.table }),
     ...(frame.icmpRedirect === true && { icmpRedirect: true }),
@@ -175,10 +175,14 @@ function frameLine(frame: TracedFrame, path: string): object {
 
 function frameText(frame: TracedFrame, path: string, detail: WalkDetail): string {
   const to = frame.egress === undefined ? '' : ` by ${frame.egress} to ${frame.nextHop}`;
-  const marks = `mark ${formatMark(frame.fwmark)}${frame.connmark === undefined ? '' : ` connmark ${formatMark(frame.connmark)}`}`;
-  const table = frame.table === undefined ? '' : ` table ${frame.table}`;
+  const marks =
+    frame.noMarks === true
+      ? ''
+      : `mark ${formatMark(frame.fwmark)}${frame.connmark === undefined ? '' : ` connmark ${formatMark(frame.connmark)}`}`;
+  const table = frame.table === undefined ? '' : frame.noMarks === true ? frame.table : ` table ${frame.table}`;
+  const routed = marks === '' && table === '' ? '' : ` (${marks}${table})`;
   const seen = frame.observedEgress === undefined ? '' : `, seen leaving by ${frame.observedEgress}`;
   const why = frame.disposition === 'undetermined' && frame.unknown !== undefined ? ` (${frame.unknown})` : '';
-  const head = `${path === '' ? '' : `${path} `}${String(frame.frame).padStart(6)} ${frame.ingress} ${frame.packet}: ${frame.disposition}${to} (${marks}${table})${seen}${why}\n`;
+  const head = `${path === '' ? '' : `${path} `}${String(frame.frame).padStart(6)} ${frame.ingress} ${frame.packet}: ${frame.disposition}${to}${routed}${seen}${why}\n`;
   return frame.walk === undefined ? head : `${head}${renderWalk(frame.walk, detail).join('\n')}\n`;
 }

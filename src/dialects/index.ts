@@ -1,7 +1,12 @@
+import type { Device } from '../model/device.ts';
 import type { LinuxDevice } from '../model/linux-device.ts';
+import type { PolicyRouteDevice } from '../model/policy-route.ts';
+import { InputError } from '../text/input-error.ts';
+import type { DeviceDialect } from './base/device-dialect.ts';
 import type { Dialect } from './base/dialect.ts';
 import { readState } from './base/read-state.ts';
 import type { RouterSource } from './base/split-sections.ts';
+import { applyCiscoCommands, ciscoIos } from './cisco-ios.ts';
 import { linuxConntrack } from './linux-conntrack.ts';
 import { linuxIdentity } from './linux-identity.ts';
 import { linuxIpAddr } from './linux-ip-addr.ts';
@@ -43,4 +48,28 @@ export const DIALECTS: readonly Dialect[] = [
  */
 export function parseRouterState(sources: readonly RouterSource[]): LinuxDevice {
   return readState(sources, DIALECTS);
+}
+
+/** Languages in which a router's whole state is written. */
+export const DEVICE_DIALECTS: readonly DeviceDialect[] = [ciscoIos];
+
+/**
+ * Reads the state of one router of any make. Throws InputError as {@link parseRouterState} does, and where the texts are of several
+ * makes.
+ */
+export function parseDevice(sources: readonly RouterSource[]): Device {
+  const told = sources.map((source) => DEVICE_DIALECTS.find((dialect) => dialect.recognise(source)));
+  const [dialect] = told.filter((item) => item !== undefined);
+  if (dialect === undefined) return parseRouterState(sources);
+  const other = told.findIndex((item) => item !== dialect);
+  if (other < 0) return dialect.parse(sources);
+  const own = sources[told.indexOf(dialect)]!;
+  throw new InputError(
+    `${sources[other]!.path} is no text of ${dialect.name}, as ${own.path} is: one run is about one router, give the state of one only`,
+  );
+}
+
+/** The device after some commands in its own language; the device itself is not changed. */
+export function alterPolicyDevice(device: PolicyRouteDevice, commands: readonly string[]): PolicyRouteDevice {
+  return applyCiscoCommands(device, commands);
 }

@@ -1,7 +1,8 @@
 import { configPlace, type Note, type Severity, type Where } from '../diagnostic/diagnostic.ts';
-import type { Diagnoser, Diagnosis } from '../verification/diagnose.ts';
+import type { Case, Diagnoser, Diagnosis } from '../verification/diagnose.ts';
 import { decider, type Failure, proofOf } from '../verification/failures.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
+import type { Defect } from '../verification/router.ts';
 import { isOnSpsSegment } from '../verification/senders.ts';
 import type { Verification } from '../verification/verification.ts';
 
@@ -175,4 +176,26 @@ export function packetWords(run: Verification, failure: Failure): string {
 /** A configuration place, or nothing where the statement is implied. */
 export function whereOf(origin: Parameters<typeof configPlace>[0] | undefined): { where?: Where } {
   return origin === undefined ? {} : { where: configPlace(origin) };
+}
+
+/** The first statement of the router's that keeps a failing packet from the redirect, of those with a code, with a change that helps. */
+export function diagnoseDefect(failing: Case, kind: Defect['code'], code: string = kind): Diagnosis | undefined {
+  const { probe, router, flow } = failing;
+  if (probe.category === 'viaSps' || probe.category === 'dropped') return undefined;
+  for (const defect of router.remedies.defects?.(probe.walk, flow) ?? []) {
+    if (defect.code !== kind) continue;
+    const fix = failing.firstThatHelps([defect.remedy]);
+    if (fix === undefined) continue;
+    return {
+      code,
+      key: `${code}:${defect.where === undefined ? flow.ingress : `${defect.where.path}:${defect.where.line}:${defect.where.column}`}`,
+      message: defect.message,
+      ...whereOf(defect.where),
+      notes: [],
+      fix,
+      role: probe.role,
+      category: probe.category,
+    };
+  }
+  return undefined;
 }

@@ -103,6 +103,8 @@ export const DIAGNOSIS_ORDER: readonly Finding[] = [
   policyRuleIntoEmptyTable,
   shadowedPolicyRule,
   markWithoutPolicyRule,
+  undefinedReference,
+  nextHopNotOnLink,
   redirectNextHopNotSps,
   markBeforeConnmark,
   connmarkNeverRestored,

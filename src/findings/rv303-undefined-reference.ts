@@ -1,4 +1,6 @@
-import { detected, type Finding } from './finding.ts';
+import type { Problem } from '../diagnostic/diagnostic.ts';
+import type { Verification } from '../verification/verification.ts';
+import { detected, diagnoseDefect, type Finding } from './finding.ts';
 
 /** RV303. */
 export const undefinedReference: Finding = {
@@ -27,8 +29,22 @@ export const undefinedReference: Finding = {
           severity: connections.length > 0 ? 'error' : 'warning',
           connections,
           notes: problem.notes ?? [],
-          fix: problem.fix ?? [],
+          fix: problem.fix ?? fixOf(run, problem),
           ...(problem.where !== undefined && { where: problem.where }),
         });
       }),
+  diagnose: (failing) => diagnoseDefect(failing, 'RV303'),
 };
+
+/** What was found to help where the name is used. */
+function fixOf(run: Verification, { where }: Problem): readonly string[] {
+  const found = run.diagnosis.diagnoses.find(
+    (item) =>
+      item.code === 'RV303' &&
+      item.where?.kind === 'config' &&
+      where?.kind === 'config' &&
+      item.where.path === where.path &&
+      item.where.line === where.line,
+  );
+  return found?.fix ?? [];
+}

@@ -1,5 +1,5 @@
 import { lastStep } from '../verification/failures.ts';
-import { type Finding, fromDiagnoses, whereOf } from './finding.ts';
+import { diagnoseDefect, type Finding, fromDiagnoses, whereOf } from './finding.ts';
 
 /** RV403. */
 export const shadowedPolicyRule: Finding = {
@@ -17,6 +17,8 @@ export const shadowedPolicyRule: Finding = {
   },
   detect: (run) => fromDiagnoses(run, 'RV403'),
   diagnose: (failing) => {
+    const entry = diagnoseDefect(failing, 'RV403');
+    if (entry !== undefined) return entry;
     const { probe, router } = failing;
     if (probe.category !== 'bypassed' || probe.key.fwmark === 0) return undefined;
     const decided = lastStep(probe.walk, 'policy-rule');

@@ -1,4 +1,4 @@
-import { type Finding, fromDiagnoses, whereOf } from './finding.ts';
+import { diagnoseDefect, type Finding, fromDiagnoses, whereOf } from './finding.ts';
 
 /** RV406. */
 export const spsTrafficNotExempt: Finding = {
@@ -17,6 +17,8 @@ export const spsTrafficNotExempt: Finding = {
   diagnose: (failing) => {
     const { probe, router, spsInterface } = failing;
     if (probe.category !== 'looped' || !probe.fromSps) return undefined;
+    const entry = diagnoseDefect(failing, 'RV406');
+    if (entry !== undefined) return entry;
     const marking = probe.walk.steps.filter(
       (step) => step.kind === 'rule' && step.outcome === 'matched' && step.effect.startsWith('MARK'),
     );

@@ -3,7 +3,7 @@ import { parseIpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import { isPolicyRouted, lastStep } from '../verification/failures.ts';
 import type { Verification } from '../verification/verification.ts';
-import { type Detected, detected, type Finding, whereOf } from './finding.ts';
+import { type Detected, detected, diagnoseDefect, type Finding, fromDiagnoses, whereOf } from './finding.ts';
 
 /** RV409. */
 export const nextHopNotOnLink: Finding = {
@@ -26,8 +26,15 @@ export const nextHopNotOnLink: Finding = {
       for (const probe of item.probes.problems)
         if (isPolicyRouted(probe.key)) add(run, found, probe.walk, item.connection.id);
     }
-    return [...found.values()];
+    // What a router makes of such a next hop may be uncertain: then nothing is known to have failed.
+    const recognised = fromDiagnoses(run, 'RV409').map((item, index) =>
+      run.diagnosis.diagnoses.filter(({ code }) => code === 'RV409')[index]?.category === 'undetermined'
+        ? { ...item, connections: [] }
+        : item,
+    );
+    return [...found.values(), ...recognised];
   },
+  diagnose: (failing) => diagnoseDefect(failing, 'RV409'),
 };
 
 function add(run: Verification, found: Map<string, Detected>, walk: Walk, connection: number): void {

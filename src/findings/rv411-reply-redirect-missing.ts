@@ -1,4 +1,4 @@
-import { type Finding, fromDiagnoses } from './finding.ts';
+import { diagnoseDefect, type Finding, fromDiagnoses } from './finding.ts';
 
 /** RV411. */
 export const replyRedirectMissing: Finding = {
@@ -19,6 +19,8 @@ export const replyRedirectMissing: Finding = {
     const { probe, router, flow } = failing;
     if (probe.role !== 'server-reply' || probe.category !== 'bypassed' || probe.spec.spoofing === 'own')
       return undefined;
+    const written = diagnoseDefect(failing, 'selection', 'RV411');
+    if (written !== undefined) return written;
     const fix = failing.firstThatHelps(router.remedies.redirect(flow));
     if (fix === undefined) return undefined;
     return {

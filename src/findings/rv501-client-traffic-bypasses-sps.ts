@@ -1,5 +1,5 @@
-import { formatMarks } from '../verification/failures.ts';
-import { type Finding, fromFailures, packetWords } from './finding.ts';
+import { markWords } from '../verification/failures.ts';
+import { diagnoseDefect, type Finding, fromFailures, packetWords } from './finding.ts';
 
 /** RV501. */
 export const clientTrafficBypassesSps: Finding = {
@@ -22,12 +22,14 @@ export const clientTrafficBypassesSps: Finding = {
       run,
       'RV501',
       (failure) =>
-        `${packetWords(run, failure)} leaves by ${run.interfaceName(failure.key.egress)} without SPS (${formatMarks(failure.key)})`,
+        `${packetWords(run, failure)} leaves by ${run.interfaceName(failure.key.egress)} without SPS${markWords(failure.key)}`,
     ),
   /** The last resort: the packet is selected by nothing. A rule that selects it is tried. */
   diagnose: (failing) => {
     const { probe, flow } = failing;
     if (probe.role !== 'client-request' || probe.category !== 'bypassed') return undefined;
+    const written = diagnoseDefect(failing, 'selection', 'RV501');
+    if (written !== undefined) return written;
     const fix = failing.firstThatHelps(failing.router.remedies.redirect(flow));
     if (fix === undefined) return undefined;
     return {

@@ -1,4 +1,4 @@
-import { formatMarks } from '../verification/failures.ts';
+import { markWords } from '../verification/failures.ts';
 import { type Finding, fromFailures, packetWords } from './finding.ts';
 
 /** RV502. */
@@ -21,6 +21,6 @@ export const redirectLoop: Finding = {
       run,
       'RV502',
       (failure) =>
-        `${packetWords(run, failure)} is sent back to SPS by ${run.interfaceName(failure.key.egress)} (${formatMarks(failure.key)})`,
+        `${packetWords(run, failure)} is sent back to SPS by ${run.interfaceName(failure.key.egress)}${markWords(failure.key)}`,
     ),
 };

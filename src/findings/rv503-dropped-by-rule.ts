@@ -28,10 +28,13 @@ export const droppedByRule: Finding = {
     // Chains that were passed before have their policies in the walk, too: the last statement is the one that dropped.
     const step = probe.walk.steps.findLast(
       (candidate) =>
-        candidate.kind === 'chain-policy' || (candidate.kind === 'rule' && candidate.outcome === 'matched'),
+        candidate.kind === 'chain-policy' ||
+        (candidate.kind === 'rule' && candidate.outcome === 'matched') ||
+        (candidate.kind === 'filter' && candidate.outcome === 'denied'),
     );
-    if (step === undefined || !('hook' in step) || step.hook !== 'FORWARD') return undefined;
-    if (!('table' in step) || step.table !== 'filter') return undefined;
+    if (step === undefined) return undefined;
+    if (step.kind !== 'filter' && (!('hook' in step) || step.hook !== 'FORWARD')) return undefined;
+    if (step.kind !== 'filter' && (!('table' in step) || step.table !== 'filter')) return undefined;
     const fix = failing.firstThatHelps(failing.router.remedies.permit(flow));
     if (fix === undefined) return undefined;
     return {

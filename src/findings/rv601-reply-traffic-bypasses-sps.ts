@@ -1,4 +1,4 @@
-import { formatMarks } from '../verification/failures.ts';
+import { markWords } from '../verification/failures.ts';
 import { type Finding, fromFailures, packetWords } from './finding.ts';
 
 /** RV601. */
@@ -22,6 +22,6 @@ export const replyTrafficBypassesSps: Finding = {
       run,
       'RV601',
       (failure) =>
-        `${packetWords(run, failure)} leaves by ${run.interfaceName(failure.key.egress)} to the client without SPS (${formatMarks(failure.key)})`,
+        `${packetWords(run, failure)} leaves by ${run.interfaceName(failure.key.egress)} to the client without SPS${markWords(failure.key)}`,
     ),
 };

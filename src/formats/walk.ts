@@ -50,8 +50,18 @@ export function stepWords(step: Step): string {
       return `${step.hook.padEnd(13)} ${step.effect}`;
     case 'policy-rule':
       return `policy rule   ${step.priority} ${step.outcome}: ${step.effect}`;
-    case 'route':
-      return `route         table ${step.table} ${step.prefix}${step.egress === undefined ? '' : ` dev ${step.egress}`}${step.nextHop === undefined ? '' : ` via ${step.nextHop}`}`;
+    case 'route': {
+      const [by, to] = step.by === undefined ? ['dev', 'via'] : ['by', 'to'];
+      const egress = step.egress === undefined ? '' : ` ${by} ${step.egress}`;
+      const nextHop = step.nextHop === undefined ? '' : ` ${to} ${step.nextHop}`;
+      return `route         ${step.by ?? `table ${step.table} ${step.prefix}`}${egress}${nextHop}`;
+    }
+    case 'filter': {
+      const at = step.interface === undefined ? '' : ` on ${step.interface}`;
+      return `${FILTER_WORDS[step.stage]} ${step.list}${at}: ${step.effect}: ${step.outcome}`;
+    }
+    case 'classifier':
+      return `policy        ${step.effect}`;
     case 'reverse-path': {
       const value =
         step.effective === undefined ? 'value not known' : ['off', 'strict', 'loose'][Math.min(step.effective, 2)];
@@ -68,3 +78,10 @@ export function stepWords(step: Step): string {
     }
   }
 }
+
+const FILTER_WORDS = {
+  input: 'input list   ',
+  output: 'output list  ',
+  forward: 'packet filter',
+  match: 'match        ',
+} as const;

@@ -114,4 +114,6 @@ export const DecisionFlag = {
   markUnknown: 16,
   /** The packet's connection is older than the capture, and its entry is known from a dump. */
   dumpedEntry: 32,
+  /** The router knows no marks: `fwmark` and `connmark` say nothing. */
+  noMarks: 64,
 } as const;

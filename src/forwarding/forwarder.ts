@@ -1,3 +1,4 @@
+import type { IpAddress } from '../net/ip-address.ts';
 import type { Span } from '../text/span.ts';
 import type { PacketBatch } from '../wire/packet-batch.ts';
 import type { DecisionBatch } from './decision.ts';
@@ -34,6 +35,9 @@ export interface Forwarder {
   /** Takes the walk of the packet just decided again, recorded, with the state as it was before it; changes nothing. */
   explainLast(): Walk;
 
+  /** What stands for a table's number in words; where absent, the number is the name. */
+  tableName?(table: number): string | undefined;
+
   /** A router of the same configuration without any connection entries. */
   fresh(): Forwarder;
 }
@@ -46,4 +50,6 @@ export interface ForwarderOptions {
    * belongs to an entry is taken as INVALID. Default true.
    */
   readonly trustSequence?: boolean;
+  /** Next hops that are taken to be down: their hosts answer nothing, and what watches over them has noticed. */
+  readonly nextHopsDown?: readonly IpAddress[];
 }

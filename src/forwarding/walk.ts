@@ -53,6 +53,30 @@ export type Step =
       readonly prefix: string;
       readonly egress?: string;
       readonly nextHop?: string;
+      /** What routed the packet, where that is no numbered table: `route-map scb-inbound permit 10`, `10.0.0.0/24`. */
+      readonly by?: string;
+      readonly origin?: Span;
+    }
+  /** An access list was asked: at an interface, between interfaces (`forward`), or as a condition of a classifier (`match`). */
+  | {
+      readonly kind: 'filter';
+      readonly stage: 'input' | 'output' | 'forward' | 'match';
+      readonly interface?: string;
+      /** `access list ssh-inbound`. */
+      readonly list: string;
+      readonly outcome: 'permitted' | 'denied';
+      readonly effect: string;
+      readonly origin?: Span;
+    }
+  /** An entry of an ordered classifier (route-map, policy route). */
+  | {
+      readonly kind: 'classifier';
+      readonly map: string;
+      readonly sequence?: number;
+      readonly outcome: 'matched' | 'missed' | 'unknown';
+      readonly effect: string;
+      /** A next hop of the entry that was not used, as not available. */
+      readonly passedOver?: string;
       readonly origin?: Span;
     }
   | {

@@ -2,6 +2,7 @@ import type { Note, Where } from '../diagnostic/diagnostic.ts';
 import type { Intent } from '../model/intent.ts';
 import { formatIpAddress } from '../net/ip-address.ts';
 import { formatIpProtocol } from '../net/ip-protocol.ts';
+import { formatPrefix, prefixContains } from '../net/prefix.ts';
 import { decider } from './failures.ts';
 import type { Category } from './judge.ts';
 import type { FlowOfInterest, Remedy, Router } from './router.ts';
@@ -265,6 +266,8 @@ export function flowOf(intent: Intent, probe: Probe, names: readonly string[]): 
   const own = spec.spoofing === 'own' && (role === 'sps-request' || role === 'server-reply');
   const clientSide = own ? `${formatIpAddress(spec.sps)}/32` : undefined;
   const egress = expectedEgress(probe, names);
+  const clients = intent.clients.find((prefix) => prefixContains(prefix, spec.client));
+  const atClient = role === 'client-request' || (role === 'server-reply' && !own);
   return {
     ingress: names[probe.key.ingress] ?? '',
     egress,
@@ -272,6 +275,8 @@ export function flowOf(intent: Intent, probe: Probe, names: readonly string[]): 
     ...(toServer ? servers !== undefined && { to: servers } : servers !== undefined && { from: servers }),
     ...(clientSide !== undefined && (toServer ? { from: clientSide } : { to: clientSide })),
     ...(toServer ? { destinationPort: port } : { sourcePort: port }),
+    ...(atClient && clients !== undefined && { clients: formatPrefix(clients) }),
+    sps: formatIpAddress(spec.sps),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Note, Where } from '../diagnostic/diagnostic.ts';
 import { configPlace } from '../diagnostic/diagnostic.ts';
-import { ConntrackView, Disposition } from '../forwarding/decision.ts';
+import { ConntrackView, DecisionFlag, Disposition } from '../forwarding/decision.ts';
 import type { Forwarder, Unknown } from '../forwarding/forwarder.ts';
 import type { Step, Walk } from '../forwarding/walk.ts';
 import { RouteTableId } from '../model/routing.ts';
@@ -167,7 +167,10 @@ function decidingStep(walk: Walk): Step | undefined {
       return lastStep(walk, 'reverse-path');
     case 'dropped-by-rule':
       return walk.steps.findLast(
-        (step) => (step.kind === 'rule' && step.outcome !== 'missed') || step.kind === 'chain-policy',
+        (step) =>
+          (step.kind === 'rule' && step.outcome !== 'missed') ||
+          step.kind === 'chain-policy' ||
+          (step.kind === 'filter' && step.stage !== 'match'),
       );
     case 'undetermined':
       return lastStep(walk, 'unknown');
@@ -188,8 +191,13 @@ export function lastStep<Kind extends Step['kind']>(walk: Walk, kind: Kind): Ext
   return undefined;
 }
 
+/** ` (mark 0x1)` for the end of a sentence; nothing where the router knows no marks. */
+export function markWords(key: Readonly<PathKey>): string {
+  return (key.flags & DecisionFlag.noMarks) === 0 ? ` (${formatMarks(key)})` : '';
+}
+
 /** The mark with which a walk's packet was routed. */
-export function formatMarks(key: Readonly<PathKey>): string {
+function formatMarks(key: Readonly<PathKey>): string {
   return key.connmark < 0
     ? `mark ${formatMark(key.fwmark)}`
     : `mark ${formatMark(key.fwmark)}, connection mark ${formatMark(key.connmark)}`;
@@ -230,6 +238,12 @@ function proofStep(step: Step): string | undefined {
       return step.outcome === 'missed' ? undefined : `policy rule ${step.priority}: ${step.effect}`;
     case 'route':
       return undefined;
+    case 'filter':
+      return step.stage === 'match' || step.outcome === 'denied'
+        ? `${step.list}: ${step.effect}, ${step.outcome}`
+        : undefined;
+    case 'classifier':
+      return step.effect;
     case 'reverse-path':
       return step.outcome === 'passed'
         ? undefined

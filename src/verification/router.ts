@@ -1,6 +1,6 @@
 import type { Problem } from '../diagnostic/diagnostic.ts';
 import type { Forwarder, ForwarderOptions } from '../forwarding/forwarder.ts';
-import type { Step } from '../forwarding/walk.ts';
+import type { Step, Walk } from '../forwarding/walk.ts';
 import type { RunWideUnknown } from '../model/linux-device.ts';
 import type { Neighbour, NetworkInterface } from '../model/network-interface.ts';
 import type { Redirect } from '../model/redirect.ts';
@@ -17,10 +17,22 @@ export interface FlowOfInterest {
   readonly protocol: string;
   readonly sourcePort?: string;
   readonly destinationPort?: string;
+  /** The monitored clients' network and SPS's address, for languages whose rules name them. */
+  readonly clients?: string;
+  readonly sps?: string;
 }
 
 /** A change of the configuration: commands in the router's own language, in order. */
 export type Remedy = readonly string[];
+
+/** A statement that keeps packets from the redirect, with a change that may mend it. */
+export interface Defect {
+  /** The finding that it is; `selection`: of the finding that tells of what is not selected. */
+  readonly code: 'RV303' | 'RV403' | 'RV406' | 'RV409' | 'RV410' | 'selection';
+  readonly message: string;
+  readonly where?: Span;
+  readonly remedy: Remedy;
+}
 
 /** Changes that may mend a failure, shortest first. None is printed before the simulation has shown that it helps. */
 export interface Remedies {
@@ -46,6 +58,8 @@ export interface Remedies {
   leaveUntranslated(flow: FlowOfInterest): readonly Remedy[];
   /** Empty where the router sends none on this interface. */
   stopIcmpRedirects(interfaceName: string): readonly Remedy[];
+  /** Statements that a packet met, or should have met, on its walk, likeliest first. */
+  defects?(walk: Walk, flow: FlowOfInterest): readonly Defect[];
 }
 
 /** A router as verification sees it, whatever its make: facts, a simulation, and changes in its own language. */

@@ -29,6 +29,8 @@ export interface TracedFrame {
   readonly fwmark: number;
   /** The mark that routing saw is not known; `fwmark` is one of those that it may have been. */
   readonly fwmarkUnknown?: boolean;
+  /** The router knows no marks. */
+  readonly noMarks?: boolean;
   readonly connmark?: number;
   readonly table?: string;
   /** The router would send an ICMP redirect to the source. */
@@ -167,8 +169,11 @@ class TraceRun {
         egress !== undefined && { egress, nextHop: formatWords(family, hop[0]!, hop[1]!, hop[2]!, hop[3]!) }),
       fwmark: decisions.fwmark[0]!,
       ...((decisions.flags[0]! & DecisionFlag.markUnknown) !== 0 && { fwmarkUnknown: true }),
+      ...((decisions.flags[0]! & DecisionFlag.noMarks) !== 0 && { noMarks: true }),
       ...(decisions.hasConnmark[0] === 1 && { connmark: decisions.connmark[0]! }),
-      ...(decisions.table[0]! >= 0 && { table: String(decisions.table[0]) }),
+      ...(decisions.table[0]! >= 0 && {
+        table: this.#forwarder.tableName?.(decisions.table[0]!) ?? String(decisions.table[0]),
+      }),
       ...((decisions.flags[0]! & DecisionFlag.icmpRedirect) !== 0 && { icmpRedirect: true }),
       ...((decisions.flags[0]! & DecisionFlag.rejected) !== 0 && { rejected: true }),
       packet: describePacket(batch, row),

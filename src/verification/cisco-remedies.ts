@@ -1,0 +1,158 @@
+import type { Step } from '../forwarding/walk.ts';
+import type { PolicyMap, PolicyRouteDevice } from '../model/policy-route.ts';
+import { formatIpAddress } from '../net/ip-address.ts';
+import { maskOfLength } from '../net/prefix.ts';
+import { ciscoDefects } from './cisco-defects.ts';
+import { entryFor, entryOf, openList, redirectsTo } from './cisco-statements.ts';
+import type { FlowOfInterest, Remedies, Remedy } from './router.ts';
+
+/** Changes of a Cisco IOS router, as they are typed in its configuration mode; what they replace is taken back by `no`. */
+export function ciscoRemedies(device: PolicyRouteDevice): Remedies {
+  return {
+    relaxReversePath: (ingress) => relaxSourceCheck(device, ingress),
+    redirect: (flow) => redirect(device, flow),
+    replaceNextHop: (route, sps) => replaceNextHop(device, route, formatIpAddress(sps)),
+    permit: (flow) => permit(device, flow),
+    stopIcmpRedirects: (name) => [[`interface ${name}`, 'no ip redirects']],
+    defects: (walk, flow) => ciscoDefects(device, walk, flow),
+    // What follows is of routers with marks.
+    ignoreMarkInReversePath: () => [],
+    moveBehind: () => [],
+    restoreMark: () => [],
+    exemptInterface: () => [],
+    redirectWithoutState: () => [],
+    selectMark: () => [],
+    fillTable: () => [],
+    raisePolicyRule: () => [],
+    leaveUntranslated: () => [],
+  };
+}
+
+/** Loose drops sources that only the default route leads to, unless that is told to count. */
+function relaxSourceCheck(device: PolicyRouteDevice, ingress: string): Remedy[] {
+  const check = device.ports.get(ingress)?.sourceCheck;
+  if (check === undefined) return [];
+  const off = [`interface ${ingress}`, `no ${check.origin.text}`];
+  const loose = 'ip verify unicast source reachable-via any';
+  const list = check.exceptions === undefined ? '' : ` ${check.exceptions}`;
+  return [[...off, `${loose}${list}`], [...off, `${loose} allow-default${list}`], off];
+}
+
+function redirect(device: PolicyRouteDevice, flow: FlowOfInterest): Remedy[] {
+  const policy = device.ports.get(flow.ingress)?.policy;
+  const map = policy === undefined ? undefined : device.maps.get(policy.name);
+  if (map !== undefined) return [...inLists(device, map, flow), ...inMap(device, map, flow)];
+  const remedies: Remedy[] = [];
+  const open = `interface ${flow.ingress}`;
+  for (const name of device.maps.keys()) {
+    const elsewhere = [...device.ports.values()].find(
+      (port) => port.policy?.name === name && isMisplaced(device, port.name, name),
+    );
+    // A map on an interface that none of its packets can come in on is moved, else it is used here, too.
+    if (elsewhere !== undefined)
+      remedies.push([
+        `interface ${elsewhere.name}`,
+        `no ip policy route-map ${name}`,
+        open,
+        `ip policy route-map ${name}`,
+      ]);
+    remedies.push([open, `ip policy route-map ${name}`]);
+  }
+  if (flow.sps === undefined) return remedies;
+  const name = policy?.name ?? unusedName(device, flow.sourcePort === undefined ? 'sps-requests' : 'sps-replies');
+  const list = unusedName(device, name);
+  remedies.push([
+    ...definition(list, flow),
+    `route-map ${name} permit 10`,
+    `match ip address ${list}`,
+    `set ip next-hop ${flow.sps}`,
+    ...(policy === undefined ? [open, `ip policy route-map ${name}`] : []),
+  ]);
+  return remedies;
+}
+
+/** Another entry in a list that a redirecting entry asks: at its end, or before its first. */
+function inLists(device: PolicyRouteDevice, map: PolicyMap, flow: FlowOfInterest): Remedy[] {
+  const entry = entryFor(flow);
+  const lists = map.entries
+    .filter((item) => redirectsTo(item, flow.sps))
+    .flatMap((item) => item.matches.flatMap((match) => (match.kind === 'access-lists' ? match.names : [])))
+    .flatMap((name) => device.lists.get(name) ?? []);
+  return lists.flatMap((list) => {
+    const first = list.entries[0]?.sequence ?? 10;
+    const remedies = [[openList(list), entry]];
+    if (first > 1) remedies.push([openList(list), `${first - 1} ${entry}`]);
+    return remedies;
+  });
+}
+
+/** An entry of its own before those of the map. */
+function inMap(device: PolicyRouteDevice, map: PolicyMap, flow: FlowOfInterest): Remedy[] {
+  const first = map.entries[0]?.sequence ?? 10;
+  if (flow.sps === undefined || first < 2) return [];
+  const list = unusedName(device, `${map.name}-sps`);
+  return [
+    [
+      ...definition(list, flow),
+      `route-map ${map.name} permit ${first - 1}`,
+      `match ip address ${list}`,
+      `set ip next-hop ${flow.sps}`,
+    ],
+  ];
+}
+
+function definition(list: string, flow: FlowOfInterest): string[] {
+  return [`ip access-list extended ${list}`, entryFor(flow)];
+}
+
+function unusedName(device: PolicyRouteDevice, wanted: string): string {
+  let name = wanted;
+  for (let number = 2; device.lists.has(name) || device.maps.has(name); number++) name = `${wanted}-${number}`;
+  return name;
+}
+
+/** Whether no source that the map's lists name can come in on the interface, by the connected networks. */
+function isMisplaced(device: PolicyRouteDevice, name: string, map: string): boolean {
+  const sources = (device.maps.get(map)?.entries ?? [])
+    .flatMap((entry) => entry.matches.flatMap((match) => (match.kind === 'access-lists' ? match.names : [])))
+    .flatMap((list) => device.lists.get(list)?.entries ?? [])
+    .filter((entry) => entry.permit)
+    .flatMap((entry) => entry.source);
+  return (
+    sources.length > 0 &&
+    sources.every(
+      (item) => item.kind === 'masked' && item.wildcard !== 0xffffffff && connectedBy(device, item.address) !== name,
+    )
+  );
+}
+
+/** The interface whose network holds the address; undefined where none does, so that it may come in anywhere. */
+function connectedBy(device: PolicyRouteDevice, value: number): string | undefined {
+  const found = device.routes.find(
+    (route) =>
+      route.kind === 'connected' && ((route.prefix.words[0] ^ value) & maskOfLength(route.prefix.prefixLength)) === 0,
+  );
+  return found?.interface;
+}
+
+function replaceNextHop(device: PolicyRouteDevice, route: Extract<Step, { kind: 'route' }>, sps: string): Remedy[] {
+  const found = entryOf(device, route.by);
+  if (found === undefined || route.nextHop === undefined) return [];
+  return [
+    [found.entry.title, `no ${route.origin?.text ?? `set ip next-hop ${route.nextHop}`}`, `set ip next-hop ${sps}`],
+  ];
+}
+
+/** An entry before the one that denies, in the list of the way in, of the way out, or of both. */
+function permit(device: PolicyRouteDevice, flow: FlowOfInterest): Remedy[] {
+  const insert = (name: string | undefined): Remedy[] => {
+    const list = name === undefined ? undefined : device.lists.get(name);
+    if (list === undefined) return [];
+    const first = list.entries[0]?.sequence ?? 10;
+    return [[openList(list), `${Math.max(first - 1, 1)} ${entryFor(flow)}`]];
+  };
+  const input = insert(device.ports.get(flow.ingress)?.inputList?.name);
+  const output = insert(device.ports.get(flow.egress)?.outputList?.name);
+  const together = input.length > 0 && output.length > 0 ? [[...input[0]!, ...output[0]!]] : [];
+  return [...input, ...output, ...together];
+}
