@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DIALECTS, parseRouterState } from '../../src/dialects/index.ts';
+import { DEVICE_DIALECTS, DIALECTS, parseRouterState } from '../../src/dialects/index.ts';
 import type { LinuxDevice } from '../../src/model/linux-device.ts';
 import { InputError } from '../../src/text/input-error.ts';
 import { codesOf, stateOf } from './state-text.ts';
@@ -264,7 +264,7 @@ describe('the registry', () => {
   it('lists every file of the folder', () => {
     const folder = new URL('../../src/dialects/', import.meta.url);
     const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && name !== 'index.ts');
-    const names = DIALECTS.map((dialect) => `${dialect.name}.ts`);
+    const names = [...DIALECTS, ...DEVICE_DIALECTS].map((dialect) => `${dialect.name}.ts`);
     expect([...names].sort()).toEqual(files.sort());
   });
 
