@@ -12,7 +12,7 @@ import type { DeviceDialect } from './base/device-dialect.ts';
 /** Lines that only a configuration of IOS, its prompts or what its commands print can hold. */
 const SIGNS: readonly RegExp[] = [
   /^\s*interface [A-Za-z][\w-]*\s?\d[\d/.:]*\s*$/m,
-  /^\s*ip access-list (?:standard|extended) \S/m,
+  /^\s*ip access-list (?:standard |extended )?[\w-]+\s*$/m,
   /^\s*access-list \d+ (?:permit|deny|remark) /m,
   /^\s*route-map \S+ (?:permit|deny)(?: \d+)?\s*$/m,
   /^\s*ip policy route-map \S/m,
@@ -21,8 +21,8 @@ const SIGNS: readonly RegExp[] = [
   /^(?:### *)?(?:\S+[#>]\s*)?sh(?:ow?)? (?:run|startup|ip route|track|arp|interfaces|clock|ip interface)/im,
   /^Current configuration : \d+ bytes/m,
   /^Codes: .*\bC - connected\b/m,
-  /^Protocol\s+Address\s+Age \(min\)\s+Hardware Addr/m,
-  /^\S+ is (?:administratively )?(?:up|down), line protocol is (?:up|down)/m,
+  /^Protocol\s+Address\s+Age ?\(min\)\s+Hardware Addr/m,
+  /^\S+ is (?:administratively )?(?:up|down|reset|deleted)(?: \(.*\))?, line protocol is (?:up|down)/m,
   /^Track \d+\s*$/m,
   /^Interface\s+IP-Address\s+OK\?\s+Method/m,
 ];

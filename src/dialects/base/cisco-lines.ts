@@ -40,7 +40,7 @@ const SIGNATURES: readonly (readonly [RegExp, string])[] = [
   [/^Track \d+\s*$/, 'track'],
   [/^Track\s+(?:Object|Type)\s/, 'track brief'],
   [/^Protocol\s+Address\s+Age/, 'arp'],
-  [/^\S+ is (?:administratively )?(?:up|down)(?: \(.*\))?, line protocol is /, 'interfaces'],
+  [/^\S+ is (?:administratively )?(?:up|down|reset|deleted)(?: \(.*\))?, line protocol is /, 'interfaces'],
   [/^Interface\s+IP-Address\s+OK\?/, 'ip interface brief'],
   [/^(?:Standard|Extended) IP access list /, 'access-lists'],
   [/^route-map \S+, (?:permit|deny), sequence \d+/, 'route-map'],

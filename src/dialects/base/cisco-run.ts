@@ -40,7 +40,7 @@ export function runCiscoConfig(draft: CiscoDraft, lines: readonly ConfigLine[]):
     refusePlaceholder(statement);
     const removes = statement.take('no');
     const start = statement.position;
-    if (level !== 'global' && readWithin(draft, block, statement, removes)) continue;
+    if (level !== 'global' && readWithin(draft, block, statement, removes, level)) continue;
     statement.position = start;
     if (level === 'sub') {
       unreadWithin(draft, block, statement);
@@ -49,6 +49,8 @@ export function runCiscoConfig(draft: CiscoDraft, lines: readonly ConfigLine[]):
     const opened = readGlobal(draft, statement, removes);
     statement.position = start;
     if (opened !== undefined) block = opened;
+    // A line that lost its indentation.
+    else if (level === 'global' && readWithin(draft, block, statement, removes, level)) continue;
     else if (block.kind === 'other' && level === 'either' && /^[a-z-]+(?:\s|$)/i.test(line.text)) continue;
     else draft.unparsed('this is no statement of IOS that is known', statement.span);
   }
@@ -68,10 +70,18 @@ function refusePlaceholder(statement: Statement): void {
 }
 
 /** Reads a statement as one of the block's own; false where it is none. */
-function readWithin(draft: CiscoDraft, block: Block, statement: Statement, removes: boolean): boolean {
+function readWithin(
+  draft: CiscoDraft,
+  block: Block,
+  statement: Statement,
+  removes: boolean,
+  level: ConfigLine['level'],
+): boolean {
   switch (block.kind) {
     case 'interface':
-      return isInterfaceWord(statement) && readInterfaceLine(draft, block.item, statement, removes);
+      return (
+        (level === 'sub' || isInterfaceWord(statement)) && readInterfaceLine(draft, block.item, statement, removes)
+      );
     case 'list':
       return readEntry(draft, block.list, statement, removes);
     case 'map':
@@ -95,7 +105,7 @@ function readWithin(draft: CiscoDraft, block: Block, statement: Statement, remov
 
 /** In a text without indentation, whether a statement within an interface begins a block of its own. */
 function isInterfaceWord(statement: Statement): boolean {
-  return !/^(?:interface|route-map|access-list|router|hostname|line \S|ip (?:access-list|route|routing|local|nat (?:inside|outside) \S|nat pool|http|classless|forward-protocol|prefix-list|sla)|object-group|version|end$|track \d+ \S+ \S|vrf definition|ip vrf (?!forwarding)|banner|enable|username|class-map|policy-map|snmp-server|ntp server|control-plane)\b/i.test(
+  return !/^(?:interface|route-map|access-list|router|hostname|line \S|ip (?:access-list|route(?= )|routing|local|nat (?:inside|outside) \S|nat pool|http|classless|forward-protocol|prefix-list|sla)|object-group|version|end$|track \d+ \S+ \S|vrf definition|ip vrf (?!forwarding)|banner|enable|username|class-map|policy-map|snmp-server|ntp server|control-plane)\b/i.test(
     statement.rest(),
   );
 }

@@ -169,13 +169,15 @@ function readInterfaces(draft: CiscoDraft, lines: readonly SourceLine[]): void {
   let item: ReturnType<CiscoDraft['interface']> | undefined;
   for (const line of lines) {
     const origin = spanOfLine(line);
-    const head = /^(\S+) is (administratively down|up|down)(?: \(.*\))?, line protocol is (up|down)/.exec(line.text);
+    const head = /^(\S+) is (administratively down|up|down|reset|deleted)(?: \(.*\))?, line protocol is (up|down)/.exec(
+      line.text,
+    );
     if (head !== null) {
       const name = interfaceName(head[1]!);
       item = name === undefined ? undefined : draft.interface(name, origin);
       if (item !== undefined) {
         if (head[2] === 'administratively down') item.shutdown = true;
-        else item.lineDown = head[2] === 'down' || head[3] === 'down';
+        else item.lineDown = head[2] !== 'up' || head[3] === 'down';
       }
       continue;
     }
