@@ -25,6 +25,7 @@ export function ciscoRemedies(device: PolicyRouteDevice): Remedies {
     fillTable: () => [],
     raisePolicyRule: () => [],
     leaveUntranslated: () => [],
+    tolerateSequences: () => [],
   };
 }
 
