@@ -134,7 +134,8 @@ const FATES: Readonly<Record<string, RegExp>> = {
 };
 
 function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, dump: string): boolean {
-  if (answer === undefined) return kernel.fate.startsWith('refused');
+  // What is no IP packet by its own header does not enter.
+  if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|PKT_TOO_SMALL)$/.test(kernel.fate);
   const marked = kernel.mark !== undefined && answer.fwmarkUnknown !== true;
   if (marked && kernel.mark !== answer.fwmark) return false;
   if (answer.disposition === 'forwarded') {

@@ -28,7 +28,34 @@ export interface PacketWords {
   /** Offset in bytes. */
   readonly fragment?: { readonly offset: number; readonly more: boolean };
   readonly badChecksum?: 'network' | 'transport';
+  readonly oddity?: Oddity;
 }
+
+/** IP options, and headers that are not all there or not true. */
+export const ODDITIES = [
+  'no-operation',
+  'router-alert',
+  'record-route',
+  'timestamp',
+  'unknown-option',
+  'option-too-long',
+  'transport-cut',
+  'trailing-bytes',
+  'length-beyond-frame',
+  'length-below-header',
+  'version-6',
+  'header-length-4',
+] as const;
+export type Oddity = (typeof ODDITIES)[number];
+
+const IP_OPTIONS: Partial<Record<Oddity, readonly number[]>> = {
+  'no-operation': [1, 1, 1, 0],
+  'router-alert': [148, 4, 0, 0],
+  'record-route': [7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+  timestamp: [68, 12, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+  'unknown-option': [30, 4, 0, 0],
+  'option-too-long': [7, 40, 4, 0],
+};
 
 const NUMBERS = { icmp: 1, tcp: 6, udp: 17 } as const;
 
@@ -42,10 +69,15 @@ export function packetBytes(words: PacketWords): Buffer {
     const { offset, more } = words.fragment;
     transport = transport.subarray(offset, more ? offset + 24 : undefined);
   }
-  const header = Buffer.alloc(20);
-  header[0] = 0x45;
+  const { oddity } = words;
+  const options = (oddity === undefined ? undefined : IP_OPTIONS[oddity]) ?? [];
+  if (oddity === 'transport-cut')
+    transport = transport.subarray(0, Math.min(transport.length, 4 + (words.identification % 12)));
+  const header = Buffer.alloc(20 + options.length);
+  header[0] = oddity === 'version-6' ? 0x65 : oddity === 'header-length-4' ? 0x44 : 0x40 + header.length / 4;
   header[1] = words.tos ?? 0;
-  header.writeUInt16BE(20 + transport.length, 2);
+  const told = oddity === 'length-beyond-frame' ? 100 : oddity === 'length-below-header' ? -transport.length - 8 : 0;
+  header.writeUInt16BE(header.length + transport.length + told, 2);
   header.writeUInt16BE(words.identification & 0xffff, 4);
   const flags = (words.dontFragment === true ? 0x4000 : 0) | (words.fragment?.more === true ? 0x2000 : 0);
   header.writeUInt16BE(flags | ((words.fragment?.offset ?? 0) >> 3), 6);
@@ -53,9 +85,10 @@ export function packetBytes(words: PacketWords): Buffer {
   header[9] = protocol;
   addressBytes(words.source).copy(header, 12);
   addressBytes(words.destination).copy(header, 16);
+  Buffer.from(options).copy(header, 20);
   header.writeUInt16BE(checksum(header), 10);
   if (words.badChecksum === 'network') header[10]! ^= 0x5a;
-  return Buffer.concat([header, transport]);
+  return Buffer.concat([header, transport, Buffer.alloc(oddity === 'trailing-bytes' ? 9 : 0, 0x99)]);
 }
 
 function transportBytes(words: PacketWords, protocol: number): Buffer {

@@ -243,7 +243,7 @@ export interface Profile {
 }
 
 const BOTH = ['nft', 'legacy'] as const;
-const CALM: TrafficStyle = { deviations: 2, strays: 1, elsewhere: 1, most: 100, tcp: 4 };
+const CALM: TrafficStyle = { oddities: 2, deviations: 2, strays: 1, elsewhere: 1, most: 100, tcp: 4 };
 const plainly = { ruleCommands: 3, routeCommands: 0, plainRouting: true, plainInterfaces: true, sysctls: {} };
 
 /** Every profile by name. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Breakage, withBreakage } from './breakages.ts';
 import { Oracle, OracleError } from './oracle/oracle.ts';
 import type { Replayed } from './replay.ts';
-import { scenarioOf } from './worker.ts';
+import { scenarioOf, store } from './worker.ts';
 
 /** What is measured with. */
 export interface PowerOptions {
@@ -14,6 +14,8 @@ export interface PowerOptions {
   readonly profiles: readonly string[];
   /** Of each seed. */
   readonly packets: number;
+  /** Keeps the shortest scenario that shows each mistake as a case. */
+  readonly store: boolean;
 }
 
 /**
@@ -38,6 +40,10 @@ export async function measurePower(breakages: readonly Breakage[], options: Powe
       const counts = replayed.map(({ packets, found }) => (found === undefined ? 'not noticed' : packets));
       process.stdout.write(`${breakage.name.padEnd(15)} ${breakage.mistake}: ${counts.join(', ')}\n`);
       for (const { found } of replayed) if (found !== undefined) process.stdout.write(`    ${found}\n`);
+      const shown = replayed
+        .flatMap(({ scenario }) => scenario ?? [])
+        .sort((a, b) => a.frames.length - b.frames.length);
+      if (options.store && shown[0] !== undefined) store(`shows-${breakage.name}`, shown[0], Number.POSITIVE_INFINITY);
       return replayed.every(({ found }) => found !== undefined);
     });
     return results.every((noticed) => noticed);
@@ -98,7 +104,7 @@ function replayIn(folder: string, file: string): Promise<Replayed> {
 }
 
 /** Two at a time, results in order. */
-async function inTwos<T, R>(items: readonly T[], action: (item: T) => Promise<R>): Promise<R[]> {
+export async function inTwos<T, R>(items: readonly T[], action: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {

@@ -15,6 +15,8 @@ export interface Replayed {
   readonly packets: number;
   /** The first frame that disagrees: its scenario's title, its label, and what both say. */
   readonly found?: string;
+  /** That scenario, until that frame. */
+  readonly scenario?: RecordedScenario;
 }
 
 async function replay(path: string): Promise<Replayed> {
@@ -26,7 +28,9 @@ async function replay(path: string): Promise<Replayed> {
     if (first !== undefined) {
       const { label } = recorded.frames[first.frame]!;
       const found = `${title}: ${label}: kernel ${first.kernel}, verifier ${first.verifier}`;
-      return { packets: packets + first.frame + 1, found };
+      const count = first.frame + 1;
+      const [frames, answers] = [recorded.frames.slice(0, count), recorded.answers.slice(0, count)];
+      return { packets: packets + count, found, scenario: { ...recorded, frames, answers } };
     }
     packets += recorded.frames.length;
   }

@@ -62,7 +62,14 @@ async function main(): Promise<number> {
       return usage(`no breakage ${values.breakage}; there are: all ${BREAKAGES.map(({ name }) => name).join(' ')}`);
     const seed = Number(values.seed);
     const packets = Number(values.packets ?? 20_000);
-    return (await measurePower(breakages, { seeds: [seed, seed + 1, seed + 2], profiles, packets })) ? 0 : 1;
+    return (await measurePower(breakages, {
+      seeds: [seed, seed + 1, seed + 2],
+      profiles,
+      packets,
+      store: values.store,
+    }))
+      ? 0
+      : 1;
   }
   const options: RunOptions = {
     seed: Number(values.seed),

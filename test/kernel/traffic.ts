@@ -1,6 +1,6 @@
 /** Random traffic, partly coherent: flows that take turns, each with its natural course and deviations from it. */
 import fc from 'fast-check';
-import { frameHex, interfaceMac, packetBytes, type PacketWords } from './frame.ts';
+import { frameHex, interfaceMac, ODDITIES, type Oddity, packetBytes, type PacketWords } from './frame.ts';
 import type { ScenarioFrame } from './scenario.ts';
 
 /** Hosts and the interface that they are behind. */
@@ -81,6 +81,7 @@ interface Event {
   readonly ttl?: number | undefined;
   readonly bad?: 'network' | 'transport' | undefined;
   readonly mac?: string | undefined;
+  readonly oddity?: Oddity | undefined;
   readonly fragment?: { readonly offset: number; readonly more: boolean } | undefined;
 }
 
@@ -100,6 +101,8 @@ export interface TrafficStyle {
   readonly translated?: boolean;
   readonly fragments?: boolean;
   readonly badChecksums?: boolean;
+  /** Of 100: IP options, and headers that are cut or lie. */
+  readonly oddities?: number;
   readonly most: number;
   readonly tcp: number;
 }
@@ -131,6 +134,13 @@ function flow(style: TrafficStyle): fc.Arbitrary<Flow> {
   });
 }
 
+/** What no simulation says anything of is seldom. */
+const UNPREDICTED: readonly Oddity[] = ['option-too-long', 'transport-cut'];
+const oddity: fc.Arbitrary<Oddity> = fc.oneof(
+  { weight: 20, arbitrary: fc.constantFrom(...ODDITIES.filter((name) => !UNPREDICTED.includes(name))) },
+  { weight: 1, arbitrary: fc.constantFrom(...UNPREDICTED) },
+);
+
 function event(style: TrafficStyle): fc.Arbitrary<Event> {
   return fc.record({
     flow: fc.nat(4),
@@ -144,6 +154,7 @@ function event(style: TrafficStyle): fc.Arbitrary<Event> {
     number: fc.nat(255),
     ttl: weighted(1, fc.constantFrom(0, 1, 2, 255)),
     bad: weighted(style.badChecksums === true ? 2 : 0, fc.constantFrom('network' as const, 'transport' as const)),
+    oddity: fc.tuple(fc.nat(99), oddity).map(([lot, picked]) => (lot < (style.oddities ?? 0) ? picked : undefined)),
     mac: weighted(style.strays > 3 ? 1 : 0, fc.constantFrom('ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:05')),
     fragment: weighted(
       style.fragments === true ? 4 : 0,
@@ -244,6 +255,7 @@ class Courses {
         identification,
         ...(item.ttl === undefined ? {} : { ttl: item.ttl }),
         ...(item.bad === undefined ? {} : { badChecksum: item.bad }),
+        ...(item.oddity === undefined ? {} : { oddity: item.oddity }),
         ...(item.fragment === undefined ? {} : { fragment: item.fragment }),
       };
       const home = HOSTS[direction === 0 ? course.flow.client : course.flow.server]![1];
@@ -395,6 +407,7 @@ function frameOf(via: number, given: PacketWords, kind: string, mac?: string): S
     words.ttl === undefined ? '' : `ttl ${words.ttl}`,
     words.tos ? `tos ${words.tos}` : '',
     words.badChecksum ?? '',
+    words.oddity ?? '',
     words.fragment === undefined ? '' : `fragment ${words.fragment.offset}${words.fragment.more ? '+' : ''}`,
     mac === undefined ? '' : `to ${mac}`,
   ];

@@ -131,7 +131,7 @@ async function storeShell(oracle: Oracle, name: string, scenario: Scenario, afte
 }
 
 /** Keeps a recorded scenario, with as many frames at most. */
-function store(name: string, recorded: RecordedScenario, frames: number): void {
+export function store(name: string, recorded: RecordedScenario, frames: number): void {
   mkdirSync(CASES, { recursive: true });
   const stored = storedOf(recorded, frames);
   const lines = stored.frames.map((frame) => `    ${JSON.stringify(frame)}`).join(',\n');
