@@ -135,7 +135,7 @@ const FATES: Readonly<Record<string, RegExp>> = {
 
 function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, dump: string): boolean {
   // What is no IP packet by its own header does not enter.
-  if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|PKT_TOO_SMALL)$/.test(kernel.fate);
+  if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|IP_CSUM|PKT_TOO_SMALL)$/.test(kernel.fate);
   const marked = kernel.mark !== undefined && answer.fwmarkUnknown !== true;
   if (marked && kernel.mark !== answer.fwmark) return false;
   if (answer.disposition === 'forwarded') {

@@ -84,7 +84,8 @@ async function main(): Promise<number> {
     packets: Number(values.packets ?? (values.seconds === undefined ? 20_000 : Number.POSITIVE_INFINITY)),
     seconds: Number(values.seconds ?? Number.POSITIVE_INFINITY),
     disagreeing: Number(values.stop),
-    jobs: values.round === undefined ? Number(values.jobs ?? Math.min(2, availableParallelism())) : 1,
+    // Half of the time is waiting for the kernel to take namespaces apart.
+    jobs: values.round === undefined ? Number(values.jobs ?? 2 * availableParallelism()) : 1,
     firstRound: Number(values.round ?? 0),
     rounds: values.round === undefined ? Number.POSITIVE_INFINITY : 1,
   };
