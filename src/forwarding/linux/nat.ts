@@ -114,6 +114,28 @@ export function masqueradeAddress(run: Run): number | undefined {
  * nothing to change, and the entry is refused with its packet. Ref: nf_nat_core.c: nf_nat_alloc_null_binding(); nf_conntrack_core.c: __nf_conntrack_confirm().
  */
 export function settleReplyPort(run: Run): number {
+  const settled = findReplyTuple(run);
+  if (settled !== SettledReply.unique && HAVE_PORTS.has(run.protocol) && !run.sourcePortFixed) {
+    run.table.words[run.base + Entry.flags]! |= EntryFlag.replyPortUnknown;
+    return SettledReply.unique;
+  }
+  return settled;
+}
+
+/**
+ * Where nothing translates, and zones let two entries have one reply tuple, the second cannot be confirmed. Of UDP and the like, the
+ * kernel keeps it in some cases. Ref: nf_conntrack_core.c: __nf_conntrack_confirm(), nf_ct_resolve_clash().
+ */
+export function settleReplyTuple(run: Run): number {
+  const settled = findReplyTuple(run);
+  const mayClash = run.protocol !== IpProtocol.tcp && HAVE_PORTS.has(run.protocol);
+  if (settled !== SettledReply.taken || !mayClash) return settled;
+  run.unknown = run.router.reasons.ambiguousEntry;
+  return SettledReply.unknown;
+}
+
+/** Whether another entry has the reply tuple of the packet's own. */
+function findReplyTuple(run: Run): number {
   const { words } = run.table;
   const found = run.table.find(
     run.protocol,
@@ -132,10 +154,6 @@ export function settleReplyPort(run: Run): number {
   }
   const certain = found !== CONFLICT && run.table.nextVariant(slot) === slot;
   if (certain && run.table.expires[slot]! <= run.now) return SettledReply.unique;
-  if (HAVE_PORTS.has(run.protocol) && !run.sourcePortFixed) {
-    words[run.base + Entry.flags]! |= EntryFlag.replyPortUnknown;
-    return SettledReply.unique;
-  }
   if (certain) return SettledReply.taken;
   run.unknown = run.router.reasons.ambiguousEntry;
   return SettledReply.unknown;

@@ -4,7 +4,15 @@ import { DecisionFlag, Disposition } from '../decision.ts';
 import { Entry, EntryFlag } from './connection-table.ts';
 import { loseConnection, storeMarks, track } from './conntrack.ts';
 import type { HookPlace } from './match.ts';
-import { dropsError, endsMasquerade, meetsNatRules, SettledReply, settleReplyPort, translateKnown } from './nat.ts';
+import {
+  dropsError,
+  endsMasquerade,
+  meetsNatRules,
+  SettledReply,
+  settleReplyPort,
+  settleReplyTuple,
+  translateKnown,
+} from './nat.ts';
 import { HookNumber, TableNumber } from './program.ts';
 import { recordConntrack, recordEnd } from './recording.ts';
 import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
@@ -123,13 +131,15 @@ function deliver(run: Run): void {
     if (!runTable(run, HookNumber.input, TableNumber.nat)) return;
     if (!settleReply(run)) return;
   }
+  if (!run.router.program.translates && !settleReply(run)) return;
   run.disposition = Disposition.delivered;
 }
 
 /** False where the packet ends because its entry cannot be. */
 function settleReply(run: Run): boolean {
-  if (!run.router.program.translates) return true;
-  const settled = settleReplyPort(run);
+  const { translates, zones } = run.router.program;
+  if (!translates && !(zones && run.use === EntryUse.fresh)) return true;
+  const settled = translates ? settleReplyPort(run) : settleReplyTuple(run);
   if (settled === SettledReply.unique) return true;
   run.disposition = settled === SettledReply.taken ? Disposition.droppedByRule : Disposition.undetermined;
   run.egress = -1;

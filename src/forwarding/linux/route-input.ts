@@ -30,6 +30,12 @@ export function routeInput(run: Run): number {
     return finish(run, Disposition.undetermined, -1);
   }
   if (isMulticast(source) || source === -1) return finish(run, Disposition.martian, -1);
+  run.flowProtocol = rpdb.dissects ? run.protocol : 0;
+  // Ports of fragments are not looked at, unless conntrack has put the packet together (linux-forwarding 3.7).
+  const whole = (run.status & Status.fragment) === 0 || run.router.program.defragments;
+  const hasPorts = rpdb.dissects && whole && run.protocol !== IpProtocol.icmp;
+  run.flowSourcePort = hasPorts ? run.currentSourcePort : 0;
+  run.flowDestinationPort = hasPorts ? run.currentDestinationPort : 0;
   if (destination === -1 || (source === 0 && destination === 0)) return deliverBroadcast(run);
   if (source === 0 || destination === 0) return finish(run, Disposition.martian, -1);
   const loopback = isLoopback(destination) || isLoopback(source);
@@ -40,12 +46,6 @@ export function routeInput(run: Run): number {
   run.flowSource = source;
   run.flowDestination = destination;
   run.flowIif = run.ingress;
-  run.flowProtocol = rpdb.dissects ? run.protocol : 0;
-  // Ports of fragments are not looked at, unless conntrack has put the packet together (linux-forwarding 3.7).
-  const whole = (run.status & Status.fragment) === 0 || run.router.program.defragments;
-  const hasPorts = rpdb.dissects && whole && run.protocol !== IpProtocol.icmp;
-  run.flowSourcePort = hasPorts ? run.currentSourcePort : 0;
-  run.flowDestinationPort = hasPorts ? run.currentDestinationPort : 0;
   run.flowUsesMark = true;
   lookup(run);
   const found = run.lookup;
