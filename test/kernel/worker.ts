@@ -78,7 +78,9 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
       text += shellText(scenario);
     }
   }
-  const throughFrontDoor = options.frontDoor > 0 && round % options.frontDoor === 0;
+  // Not every N-th round: with the number of profiles, that would leave most of them out.
+  const turn = options.frontDoor > 0 ? (round + Math.floor(round / options.frontDoor)) % options.frontDoor : -1;
+  const throughFrontDoor = turn === 0;
   if (throughFrontDoor) {
     const difference = frontDoorDifference(recorded, comparison.answers);
     if (difference !== undefined) {
