@@ -58,7 +58,10 @@ class Drops:
         for name in os.listdir(TRACING + "/instances"):
             found = re.fullmatch(r"redirect-verify-(\d+)", name)
             if found and not os.path.exists("/proc/" + found.group(1)):
-                os.rmdir(TRACING + "/instances/" + name)
+                try:
+                    os.rmdir(TRACING + "/instances/" + name)
+                except OSError:
+                    pass  # another oracle was faster
 
     def enable(self, value):
         self.write("events/skb/kfree_skb/enable", value)
