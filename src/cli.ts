@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { addCheck } from './commands/check.ts';
 import { addCollect } from './commands/collect.ts';
+import { addDiff } from './commands/diff.ts';
 import { addExplain } from './commands/explain.ts';
 import { addInit } from './commands/init.ts';
 import { addMerge } from './commands/merge.ts';
@@ -32,7 +33,8 @@ function program(): Command {
     .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  for (const add of [addVerify, addTrace, addCheck, addTest, addMerge, addInit, addExplain, addCollect]) add(root);
+  for (const add of [addVerify, addTrace, addCheck, addDiff, addTest, addMerge, addInit, addExplain, addCollect])
+    add(root);
   for (const command of root.commands) command.exitOverride();
   return root;
 }

@@ -3,8 +3,10 @@ import { openCaptureSet } from './capture/open-capture.ts';
 import { DIAGNOSIS_ORDER, FINDINGS } from './findings/index.ts';
 import { buildReport, type ReportOptions } from './report/build-report.ts';
 import { checkReport } from './report/check-report.ts';
+import { diffReport, type DiffReport } from './report/diff-report.ts';
 import type { Report } from './report/report.ts';
 import { checkTraffic } from './verification/check-traffic.ts';
+import { runDiff } from './verification/diff.ts';
 import { resolveIntent, type StatedIntent } from './verification/intent.ts';
 import type { Router } from './verification/router.ts';
 import { runVerification } from './verification/run.ts';
@@ -65,4 +67,41 @@ export async function check(router: Router, stated: StatedIntent, options: Repor
     diagnosers: DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
   });
   return checkReport(buildReport(run, FINDINGS, { connections: 'all', ...options }), traffic);
+}
+
+/** A router of a diff with the files of its state. */
+export interface DiffSource {
+  readonly router: Router;
+  readonly sources: ReportOptions['sources'];
+}
+
+/**
+ * Which connections of this traffic change when the configuration does, and what does loading the change do to those that are open?
+ *
+ * Throws InputError where a capture cannot be read at all, or the intent cannot be known.
+ */
+export async function diff(
+  inputs: readonly CaptureInput[],
+  before: DiffSource,
+  after: DiffSource,
+  stated: StatedIntent,
+  options: Pick<VerifyOptions, 'verifyChecksums' | 'onBytes'>,
+): Promise<DiffReport> {
+  const verifyChecksums = options.verifyChecksums ?? false;
+  const captures = await openCaptureSet(inputs, { verifyChecksums });
+  try {
+    const result = await runDiff(captures, before.router, after.router, stated, {
+      verifyChecksums,
+      diagnosers: DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
+      onProgress: () => {
+        const { read, total } = captures.progress();
+        options.onBytes?.(read, total);
+      },
+    });
+    const report = (run: typeof result.before, { sources }: DiffSource) =>
+      buildReport(run, FINDINGS, { connections: 'all', sources });
+    return diffReport(result, report(result.before, before), report(result.after, after));
+  } finally {
+    await captures.close();
+  }
 }

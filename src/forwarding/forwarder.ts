@@ -38,6 +38,11 @@ export interface Forwarder {
   /** What stands for a table's number in words; where absent, the number is the name. */
   tableName?(table: number): string | undefined;
 
+  /**
+   * Another configuration that takes over now: the other's rules with this one's connection entries, which outlive a change. Undefined where the
+   * entries would mean nothing to it. This one is not to be used any more. Absent where a router has no entries.
+   */
+  replacedBy?(next: Forwarder): Forwarder | undefined;
   /** A router of the same configuration without any connection entries. */
   fresh(): Forwarder;
 }

@@ -35,7 +35,7 @@ class LinuxForwarder implements Forwarder {
   readonly #router: CompiledRouter;
   readonly #options: ForwarderOptions;
   /** Connections; readable for tests of what it holds. */
-  readonly table = new ConnectionTable();
+  readonly table: ConnectionTable;
   readonly #run: Run;
   readonly #unknownIndex: Int32Array;
   readonly #causeIndex: Int32Array;
@@ -46,7 +46,8 @@ class LinuxForwarder implements Forwarder {
   #lastReason = -1;
   #refused = false;
 
-  constructor(router: CompiledRouter, options: ForwarderOptions) {
+  constructor(router: CompiledRouter, options: ForwarderOptions, table = new ConnectionTable()) {
+    this.table = table;
     this.#router = router;
     this.#options = options;
     this.interfaceNames = router.links.names;
@@ -72,6 +73,14 @@ class LinuxForwarder implements Forwarder {
 
   fresh(): Forwarder {
     return new LinuxForwarder(this.#router, this.#options);
+  }
+
+  replacedBy(next: Forwarder): Forwarder | undefined {
+    // Entries name interfaces and reasons by the numbers of the configuration that made them.
+    if (!(next instanceof LinuxForwarder) || next.interfaceNames.join() !== this.interfaceNames.join())
+      return undefined;
+    if (!this.table.lost.isEmpty || this.table.unknownReplies.size > 0) return undefined;
+    return new LinuxForwarder(next.#router, next.#options, this.table);
   }
 
   decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void {
