@@ -20,6 +20,7 @@ import { linuxNftRuleset } from './linux-nft-ruleset.ts';
 import { linuxRtTables } from './linux-rt-tables.ts';
 import { linuxShell } from './linux-shell.ts';
 import { linuxSysctl } from './linux-sysctl.ts';
+import { applyUtmRequests, sophosUtm } from './sophos-utm.ts';
 
 export { applyLinuxCommands } from './linux-shell.ts';
 
@@ -51,7 +52,7 @@ export function parseRouterState(sources: readonly RouterSource[]): LinuxDevice 
 }
 
 /** Languages in which a router's whole state is written. */
-export const DEVICE_DIALECTS: readonly DeviceDialect[] = [ciscoIos];
+export const DEVICE_DIALECTS: readonly DeviceDialect[] = [ciscoIos, sophosUtm];
 
 /**
  * Reads the state of one router of any make. Throws InputError as {@link parseRouterState} does, and where the texts are of several
@@ -71,5 +72,7 @@ export function parseDevice(sources: readonly RouterSource[]): Device {
 
 /** The device after some commands in its own language; the device itself is not changed. */
 export function alterPolicyDevice(device: PolicyRouteDevice, commands: readonly string[]): PolicyRouteDevice {
-  return applyCiscoCommands(device, commands);
+  return device.dialects.includes(sophosUtm.name)
+    ? applyUtmRequests(device, commands)
+    : applyCiscoCommands(device, commands);
 }

@@ -110,6 +110,9 @@ export interface PolicyRoute {
 export interface Translation {
   /** `inside`: sources of packets from inside to outside; `outside`: sources of packets from outside to inside. */
   readonly side: 'inside' | 'outside';
+  /** For routers without inside and outside: where it applies, whatever the interface, or to what leaves by one. */
+  readonly at?: 'ingress' | 'egress';
+  readonly egress?: string;
   /** Packets that it translates, by a list or a map's lists. */
   readonly list?: string;
   /** A static one: the address (a prefix) that is translated. */

@@ -11,5 +11,7 @@ export interface SourceCheck {
   /** An access list that is asked about packets that fail: what it permits passes. */
   readonly exceptions?: string;
   readonly unmodelled: readonly string[];
+  /** Why it is not known whether there is a check at all: with and without it are tried. */
+  readonly doubt?: string;
   readonly origin: Span;
 }

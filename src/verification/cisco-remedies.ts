@@ -5,27 +5,18 @@ import { maskOfLength } from '../net/prefix.ts';
 import { ciscoDefects } from './cisco-defects.ts';
 import { entryFor, entryOf, openList, redirectsTo } from './cisco-statements.ts';
 import type { FlowOfInterest, Remedies, Remedy } from './router.ts';
+import { WITHOUT_MARKS } from './without-marks.ts';
 
 /** Changes of a Cisco IOS router, as they are typed in its configuration mode; what they replace is taken back by `no`. */
 export function ciscoRemedies(device: PolicyRouteDevice): Remedies {
   return {
+    ...WITHOUT_MARKS,
     relaxReversePath: (ingress) => relaxSourceCheck(device, ingress),
     redirect: (flow) => redirect(device, flow),
     replaceNextHop: (route, sps) => replaceNextHop(device, route, formatIpAddress(sps)),
     permit: (flow) => permit(device, flow),
     stopIcmpRedirects: (name) => [[`interface ${name}`, 'no ip redirects']],
     defects: (walk, flow) => ciscoDefects(device, walk, flow),
-    // What follows is of routers with marks.
-    ignoreMarkInReversePath: () => [],
-    moveBehind: () => [],
-    restoreMark: () => [],
-    exemptInterface: () => [],
-    redirectWithoutState: () => [],
-    selectMark: () => [],
-    fillTable: () => [],
-    raisePolicyRule: () => [],
-    leaveUntranslated: () => [],
-    tolerateSequences: () => [],
   };
 }
 

@@ -6,7 +6,8 @@
  * speaks with somebody else's address.
  */
 
-export const SERVICE_PORT = 3389;
+/** The seed's procedure for Cisco routers redirects ssh: LAB_SERVICE_PORT=22. */
+export const SERVICE_PORT = Number(process.env.LAB_SERVICE_PORT ?? 3389);
 export const PROXY_PORT = 3129;
 
 export interface Host {

@@ -140,7 +140,7 @@ function isForwarded(run: Run): boolean {
 function passesTranslations(run: Run, from: 'inside' | 'outside'): boolean {
   const { router, port } = run;
   for (const translation of router.device.translations) {
-    if (!(from === 'outside' ? isTranslatedBack(run, translation) : isTranslated(run, translation))) continue;
+    if (!isMet(run, translation, from)) continue;
     const reason = router.registry.unknown(
       'this translation (NAT) applies to the packet and is not modelled',
       translation.origin,
@@ -155,6 +155,15 @@ function passesTranslations(run: Run, from: 'inside' | 'outside'): boolean {
     return false;
   }
   return true;
+}
+
+function isMet(run: Run, translation: Translation, from: 'inside' | 'outside'): boolean {
+  if (translation.at === undefined)
+    return from === 'outside' ? isTranslatedBack(run, translation) : isTranslated(run, translation);
+  if ((translation.at === 'ingress') !== (from === 'outside')) return false;
+  if (from === 'inside' && translation.egress !== undefined && run.router.names[run.egress] !== translation.egress)
+    return false;
+  return isLocalSide(run, translation, run.source, run.sourcePort);
 }
 
 /** From outside, to an address that stands for an inside one; or with a source that is to be hidden inside. */

@@ -1,0 +1,14 @@
+import type { Remedies } from './router.ts';
+
+/** Remedies of routers with marks, for routers without. */
+export const WITHOUT_MARKS = {
+  ignoreMarkInReversePath: () => [],
+  redirectWithoutState: () => [],
+  moveBehind: () => [],
+  restoreMark: () => [],
+  exemptInterface: () => [],
+  selectMark: () => [],
+  fillTable: () => [],
+  raisePolicyRule: () => [],
+  leaveUntranslated: () => [],
+} as const satisfies Partial<Remedies>;
