@@ -49,8 +49,8 @@ function readTexts(texts: readonly ConfigurationText[], commands: readonly strin
     const { path } = texts[index]!;
     for (const host of part.hosts) draft.nameHost(host, { path, line: first?.line ?? 1, column: 1, text: host });
     if (part.unfolded !== undefined && first !== undefined) {
-      const lines = part.unfolded.map((line) => `    ${line.text}`).join('\n');
-      draft.notices.push(`${formatPlace(spanOfLine(first))}: a configuration without line ends, read as\n${lines}`);
+      draft.notices.push(`${formatPlace(spanOfLine(first))}: a configuration without line ends, read as`);
+      for (const line of part.unfolded) draft.notices.push(`    ${line.text}`);
     }
     runCiscoConfig(draft, part.config);
   });

@@ -121,7 +121,10 @@ export function fromFailures(run: Verification, code: string, describe: (failure
       const explained = explanationsOf(run, failure);
       const own = explained.filter((item) => item.code === code);
       const notes: Note[] = [
-        ...own.flatMap((item) => [{ message: item.message }, ...item.notes]),
+        ...own.flatMap((item) => [
+          { message: item.message, ...(item.where !== undefined && { where: item.where }) },
+          ...item.notes,
+        ]),
         ...proofOf(failure.walk),
       ];
       const where = placeOf(run, failure, notes);

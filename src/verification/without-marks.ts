@@ -11,4 +11,5 @@ export const WITHOUT_MARKS = {
   fillTable: () => [],
   raisePolicyRule: () => [],
   leaveUntranslated: () => [],
+  tolerateSequences: () => [],
 } as const satisfies Partial<Remedies>;

@@ -41,6 +41,7 @@ export const TRAFFIC = {
   both: { snat: 'client', commands: [REQUESTS, REPLIES, ...ROUTING] },
   requests: { snat: 'client', commands: [REQUESTS, ...ROUTING] },
   ownAddress: { snat: 'own', commands: [REQUESTS, ...ROUTING] },
+  answers: { snat: 'client', commands: [REPLIES, ...ROUTING] },
   plain: { snat: 'own', commands: [] },
   strict: { snat: 'client', commands: [REQUESTS, REPLIES, ...ROUTING, 'sysctl -w net.ipv4.conf.eth1.rp_filter=1'] },
   beside: {
@@ -285,16 +286,16 @@ export const POLICY_ROUTER_SCENARIOS: readonly PolicyRouterScenario[] = [
   utm(
     'route-disabled',
     'The policy route for requests is switched off.',
-    'plain',
+    'answers',
     { requestRouteOff: true },
     failed('RV501'),
   ),
   utm(
     'wrong-order',
     'A policy route for all services comes before those to SPS.',
-    'plain',
+    'answers',
     { catchAllFirst: true },
-    failed('RV403', 'RV501'),
+    failed('RV403', 'RV506'),
   ),
   utm(
     'spoof-protection',

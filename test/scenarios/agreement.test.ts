@@ -23,7 +23,9 @@ import {
 } from './stored-scenario.ts';
 
 /** A what-if scenario's capture predates its configuration; its capture is compared under its own in the scenario it belongs to. */
-const SCENARIOS = storedScenarios().filter((scenario) => scenario.options['what-if'] !== true);
+const SCENARIOS = storedScenarios().filter(
+  (scenario) => scenario.options['what-if'] !== true && scenario.forwarder === undefined,
+);
 
 const COUNTS = ['ingress', 'paired', 'predicted-dropped', 'arp-unresolved', 'unpaired', 'undetermined'] as const;
 type Counts = Record<(typeof COUNTS)[number], number>;

@@ -22,6 +22,8 @@ const CODE = v.pipe(v.string(), v.regex(/^RV\d{3}$/));
 const DESCRIPTION = v.strictObject({
   name: v.string(),
   shows: v.string(),
+  /** Where another kind of router than the described one forwarded the traffic. */
+  forwarder: v.optional(v.string()),
   recorded: v.strictObject({ kernel: v.string(), iptables: v.string(), date: v.string() }),
   captures: v.strictObject({
     merged: v.string(),

@@ -139,6 +139,8 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
 
 export interface JsonObject {
   readonly members: ReadonlyMap<string, JsonValue>;
+  /** Where each member's name stands. */
+  readonly places: ReadonlyMap<string, Span>;
   readonly origin: Span;
 }
 
@@ -228,15 +230,18 @@ class JsonParser {
   #object(depth: number): JsonObject | undefined {
     const start = this.#at++;
     const members = new Map<string, JsonValue>();
+    const places = new Map<string, Span>();
     for (;;) {
       this.#skip();
-      if (this.#take('}')) return { members, origin: this.#span(start) };
+      if (this.#take('}')) return { members, places, origin: this.#span(start) };
+      const at = this.#at;
       const name = this.#string();
       this.#skip();
       if (name === undefined || !this.#take(':')) return undefined;
       const value = this.#value(depth + 1);
       if (value === undefined) return undefined;
       members.set(name, value);
+      places.set(name, this.#span(at));
       this.#skip();
       if (!this.#take(',') && this.#text[this.#at] !== '}') return undefined;
     }

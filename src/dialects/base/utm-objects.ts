@@ -96,12 +96,12 @@ function collect(found: UtmObjects, value: JsonValue, path: readonly string[], o
     found.objects.set(object.ref, object);
     return;
   }
-  for (const [key, member] of value.members) collect(found, member, [...path, key], value.origin);
+  for (const [key, member] of value.members) collect(found, member, [...path, key], value.places.get(key) ?? value.origin);
 }
 
 function addNode(found: UtmObjects, path: readonly string[], value: JsonValue, origin: Span): void {
   const name = path.filter((key) => key !== 'nodes').join('.');
-  if (/^[a-z_]+(?:\.[a-z_0-9]+)+$/.test(name)) found.nodes.set(name, { value, origin: { ...origin, text: name } });
+  if (/^[a-z_]+(?:\.[a-z_0-9]+)+$/.test(name)) found.nodes.set(name, { value, origin });
 }
 
 /** REST: `_ref` and `_type` among the attributes. confd: `ref`, `class`, `type` around `data`. */
