@@ -17,7 +17,7 @@ export function captureInputs(given: readonly string[]): CaptureInput[] {
     throw new InputError('standard input (-) can be given only once');
   const inputs = given.map((item): CaptureInput => {
     const equals = item.indexOf('=');
-    if (equals <= 0 || item === '-' || existsSync(item) || item.slice(0, equals).includes('/')) return { path: item };
+    if (equals <= 0 || item === '-' || existsSync(item) || isPath(item.slice(0, equals))) return { path: item };
     return { path: item.slice(equals + 1), interface: item.slice(0, equals) };
   });
   // Before the router's state is looked for beside it: a capture that is not there would be told as a state that is not there.
@@ -26,6 +26,11 @@ export function captureInputs(given: readonly string[]): CaptureInput[] {
       throw new InputError(`${path}: is a directory; name the capture files in it`);
   }
   return inputs;
+}
+
+/** Interfaces of some makes have slashes in their names, as in FastEthernet0/1; other texts with a slash are paths. */
+function isPath(text: string): boolean {
+  return text.includes('/') && !/^[A-Za-z][A-Za-z-]*\d[\d/.:]*$/.test(text);
 }
 
 /** Throws InputError where a file is said to be of an interface that the router does not have. */

@@ -124,6 +124,7 @@ export class Vantage {
 
   /** Tells where each file was taken, from the first frames, unless it is `stated`. Call before anything is placed. */
   tell(batch: PacketBatch, fileCount: number, hostRole: HostRole, stated?: VantageName): void {
+    this.#learnOwnMacs(batch);
     const told = tellVantages(
       batch,
       fileCount,
@@ -148,6 +149,26 @@ export class Vantage {
     this.#egressShown.fill(0);
     this.#all = false;
     this.learn(again.slice(0, length));
+  }
+
+  /** A configuration may name addresses only: what the router says of itself by ARP tells the MAC addresses that belong to them. */
+  #learnOwnMacs(batch: PacketBatch): void {
+    const silent = this.#interfaces.flatMap((item, position) => (item.mac === undefined ? [position] : []));
+    if (silent.length === 0) return;
+    for (let row = 0; row < batch.length; row++) {
+      const mac = batch.arpSenderMac[row]!;
+      if ((batch.status[row]! & Status.arp) === 0 || mac <= 0 || isVirtualRouter(mac)) continue;
+      const address = batch.source[4 * row]!;
+      const position = silent.find((candidate) =>
+        (this.#interfaces[candidate]!.addresses ?? []).some(
+          ({ prefix }) => prefix.family === 4 && prefix.words[0] === address,
+        ),
+      );
+      const sharing = this.#byMac.get(mac);
+      if (position === undefined || sharing?.includes(position) === true) continue;
+      if (sharing === undefined) this.#byMac.set(mac, [position]);
+      else sharing.push(position);
+    }
   }
 
   #hasForeignName(captureInterface: number): boolean {

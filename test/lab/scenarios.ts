@@ -10,6 +10,8 @@ export interface Expectation {
   /** Where the verifier must not say what the kernel does: why, and what the kernel does. */
   readonly differs?: string;
   readonly kernel?: 'verified' | 'failed';
+  /** The way of some packets is not certain, although the verdict is. */
+  readonly undetermined?: boolean;
   /** Codes that must appear. */
   readonly findings: readonly string[];
   /** Codes that must not appear. */

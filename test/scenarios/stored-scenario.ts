@@ -60,6 +60,8 @@ const DESCRIPTION = v.strictObject({
     verdict: v.picklist(['verified', 'failed', 'inconclusive']),
     /** Why the tool must say something else than the kernel did. */
     differs: v.optional(v.string()),
+    /** The way of some packets is not certain, although the verdict is. */
+    undetermined: v.optional(v.boolean(), false),
     findings: v.array(CODE),
     absent: v.array(CODE),
   }),

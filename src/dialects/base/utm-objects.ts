@@ -1,7 +1,7 @@
 import type { ConfigurationText } from '../../model/policy-route.ts';
 import { InputError } from '../../text/input-error.ts';
 import type { Span } from '../../text/span.ts';
-import { isJsonObject, type JsonObject, type JsonValue, parseJsonText } from './json-text.ts';
+import { isJsonObject, type JsonObject, type JsonValue, parseJsonText } from './json-objects.ts';
 
 /** An object of the configuration: its reference, its class and type (`route/policy`), its attributes. */
 export interface UtmObject {
@@ -96,7 +96,8 @@ function collect(found: UtmObjects, value: JsonValue, path: readonly string[], o
     found.objects.set(object.ref, object);
     return;
   }
-  for (const [key, member] of value.members) collect(found, member, [...path, key], value.places.get(key) ?? value.origin);
+  for (const [key, member] of value.members)
+    collect(found, member, [...path, key], value.places.get(key) ?? value.origin);
 }
 
 function addNode(found: UtmObjects, path: readonly string[], value: JsonValue, origin: Span): void {

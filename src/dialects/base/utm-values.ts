@@ -3,7 +3,7 @@ import { IpProtocol } from '../../net/ip-protocol.ts';
 import { parseIpv4 } from '../../net/ip-address.ts';
 import type { PortRange } from '../../net/port-range.ts';
 import { maskOfLength } from '../../net/prefix.ts';
-import type { JsonValue } from './json-text.ts';
+import type { JsonValue } from './json-objects.ts';
 import type { UtmObject, UtmObjects } from './utm-objects.ts';
 
 /** An attribute as text; empty where it is not there. */
