@@ -32,6 +32,7 @@ import { noRoute } from './rv504-no-route.ts';
 import { egressMismatch } from './rv505-egress-mismatch.ts';
 import { wrongNextHop } from './rv506-wrong-next-hop.ts';
 import { clientAddressHidden } from './rv507-client-address-hidden.ts';
+import { ipv6NotRedirected } from './rv508-ipv6-not-redirected.ts';
 import { invalidStateEscapesRedirect } from './rv510-invalid-state-escapes-redirect.ts';
 import { spsDoesNotAnswer } from './rv511-sps-does-not-answer.ts';
 import { serverLegMissing } from './rv512-server-leg-missing.ts';
@@ -79,6 +80,7 @@ export const FINDINGS: readonly Finding[] = [
   egressMismatch,
   wrongNextHop,
   clientAddressHidden,
+  ipv6NotRedirected,
   invalidStateEscapesRedirect,
   spsDoesNotAnswer,
   serverLegMissing,

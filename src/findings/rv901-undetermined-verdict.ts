@@ -7,6 +7,7 @@ import { answerOf } from '../verification/answers.ts';
 import type { Failure } from '../verification/failures.ts';
 import type { JudgedWay } from '../verification/judged.ts';
 import { Hop } from '../verification/path-table.ts';
+import { bypassingIpv6 } from '../verification/ipv6-ways.ts';
 import type { Verification } from '../verification/verification.ts';
 import { type Detected, detected, type Finding, fromFailures, fromProblems, packetWords } from './finding.ts';
 
@@ -239,7 +240,8 @@ function wholeRun(run: Verification): Detected[] {
     );
   }
   const { ipv6, fragments } = run.replay;
-  if (ipv6.count > 0 && ipv6.first !== undefined) {
+  // What is proven to go past SPS is RV508's.
+  if (ipv6.count > 0 && ipv6.first !== undefined && bypassingIpv6(run.router, run.replay).undecided > 0) {
     found.push(
       detected({
         message: `${ipv6.count} IPv6 frames of monitored ports: redirects of IPv6 are not modelled`,

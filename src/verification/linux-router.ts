@@ -2,6 +2,7 @@ import { applyLinuxCommands } from '../dialects/index.ts';
 import { createLinuxForwarder } from '../forwarding/linux/linux-forwarder.ts';
 import type { LinuxDevice } from '../model/linux-device.ts';
 import { linuxRedirects } from '../model/linux-redirects.ts';
+import { plainIpv6Way } from '../model/plain-ipv6.ts';
 import { RouteTableId } from '../model/routing.ts';
 import { prefixContains } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
@@ -31,6 +32,7 @@ export function linuxRouter(device: LinuxDevice): Router {
       }
       return best?.device;
     },
+    plainIpv6Way: (address) => plainIpv6Way(device, address),
     forwarder: (options) => createLinuxForwarder(device, options),
     altered: (commands) => {
       try {

@@ -16,6 +16,7 @@ import type { ResolvedIntent } from './intent.ts';
 import { type FrameRef, Hop, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
 import { Flag, makePacket } from './probe-packet.ts';
 import type { Router } from './router.ts';
+import { Ipv6Ways, isOrdinaryIpv6 } from './ipv6-ways.ts';
 import { isOnSpsSegment, Senders } from './senders.ts';
 import { hopOf, translationOf } from './session.ts';
 import { hostRoles, interfacesInUse, vantageOf } from './surroundings.ts';
@@ -65,8 +66,10 @@ export interface Replay {
   readonly fragments: FrameTally;
   /** ICMP redirects that the router was seen sending. */
   readonly icmpRedirects: FrameTally;
-  /** IPv6 frames of monitored ports. */
+  /** IPv6 frames of monitored ports between hosts that are no monitored ones. */
   readonly ipv6: FrameTally;
+  /** Where IPv6 frames of monitored ports wanted to go. */
+  readonly ipv6Ways: Ipv6Ways;
   /** Unmonitored connections on usually monitored ports, by port. */
   readonly usualPorts: ReadonlyMap<number, FrameTally>;
   /** ARP requests of the router for SPS without an answer so far: count of requests since the last answer. */
@@ -112,6 +115,7 @@ class ReplayRun implements Replay {
   readonly fragments: FrameTally = { count: 0 };
   readonly icmpRedirects: FrameTally = { count: 0 };
   readonly ipv6: FrameTally = { count: 0 };
+  readonly ipv6Ways = new Ipv6Ways();
   readonly usualPorts = new Map<number, FrameTally>();
   unansweredArp = 0;
   lastTime = 0;
@@ -205,6 +209,10 @@ class ReplayRun implements Replay {
     }
   }
 
+  #isForRouter(batch: PacketBatch, row: number): boolean {
+    return this.forwarder.isLocal(batch.family[row]!, batch.destination, 4 * row);
+  }
+
   /** SPS and the hosts on its segment need no router between them. */
   #isOfSps(batch: PacketBatch, row: number): boolean {
     const { macs } = this.senders;
@@ -237,6 +245,8 @@ class ReplayRun implements Replay {
       return;
     }
     const spsSide = this.senders.facesSps(position);
+    if (batch.family[row] === 6)
+      this.ipv6Ways.add(batch, row, position, !spsSide && isOrdinaryIpv6(batch, row) && !this.#isForRouter(batch, row));
     if (this.#options.whatIf && this.#passesUnseen(batch, row, spsSide)) return;
     const wasReply = this.#options.whatIf && !spsSide && this.#takeAsAnswerOfSps(batch, row);
     const ingress = wasReply ? (this.senders.spsInterfaces[0] ?? position) : position;

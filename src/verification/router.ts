@@ -3,6 +3,7 @@ import type { Forwarder, ForwarderOptions } from '../forwarding/forwarder.ts';
 import type { Step, Walk } from '../forwarding/walk.ts';
 import type { RunWideUnknown } from '../model/linux-device.ts';
 import type { Neighbour, NetworkInterface } from '../model/network-interface.ts';
+import type { PlainWay } from '../model/plain-ipv6.ts';
 import type { Redirect } from '../model/redirect.ts';
 import type { IpAddress } from '../net/ip-address.ts';
 import type { Span } from '../text/span.ts';
@@ -78,6 +79,8 @@ export interface Router {
   readonly remedies: Remedies;
   /** The interface that the route to an address leaves by, by destination alone. */
   interfaceToward(address: IpAddress): string | undefined;
+  /** Where IPv6 packets to an address go by that address alone; undefined where anything else could have a say; absent where that cannot be told at all. */
+  readonly plainIpv6Way?: (address: IpAddress) => PlainWay | undefined;
   forwarder(options?: ForwarderOptions): Forwarder;
   /** The same router after these commands; undefined where one of them would be refused. */
   altered(commands: Remedy): Router | undefined;

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { parseIpAddress } from '../../src/net/ip-address.ts';
+import { parsePrefix } from '../../src/net/prefix.ts';
+import { layOut } from '../wire/frame-bytes.ts';
+import { CLIENT_HOST, type Host, Mac, SERVER_HOST, SPS_HOST, session, Traffic } from './build-capture.ts';
+import { CONNECTED, routerState } from './router-state.ts';
+import { codesOf, expectAbsent, INTENT, report, the } from './run-verify.ts';
+
+interface Ipv6State {
+  readonly filter?: readonly string[];
+  readonly mangle?: readonly string[];
+  readonly rules?: readonly string[];
+  readonly routes?: readonly string[];
+  readonly forwarding?: number;
+  readonly without?: string;
+}
+
+const ROUTES = [
+  '2001:db8:1::/64 dev eth0 proto kernel metric 256 pref medium',
+  '2001:db8:2::/64 dev eth2 proto kernel metric 256 pref medium',
+  'fe80::/64 dev eth0 proto kernel metric 256 pref medium',
+  'local ::1 dev lo table local proto kernel metric 0 pref medium',
+  'local 2001:db8:1::fe dev eth0 table local proto kernel metric 0 pref medium',
+  'multicast ff00::/8 dev eth0 table local proto kernel metric 256 pref medium',
+];
+
+/** The seed's correct set-up for IPv4, and a state of IPv6 beside it. */
+function stateWith({
+  filter = [],
+  mangle = [],
+  rules = [],
+  routes = ROUTES,
+  forwarding = 1,
+  without,
+}: Ipv6State = {}): string {
+  const sections: Readonly<Record<string, readonly string[]>> = {
+    'ip6tables-save': [
+      ...['*mangle', ':PREROUTING ACCEPT [0:0]', ...mangle, 'COMMIT'],
+      ...['*filter', ':FORWARD ACCEPT [0:0]', ...filter, 'COMMIT'],
+    ],
+    'ip -6 rule show': ['0:\tfrom all lookup local', ...rules, '32766:\tfrom all lookup main'],
+    'sysctl net.ipv6.conf.all.forwarding': [`net.ipv6.conf.all.forwarding = ${forwarding}`],
+  };
+  const more = Object.entries(sections)
+    .filter(([heading]) => heading !== without)
+    .map(([heading, lines]) => [`### ${heading}`, ...lines].join('\n'));
+  return routerState({ mainRoutes: [...CONNECTED, ...routes], more: more.join('\n') });
+}
+
+const words = (text: string): [number, number][] => parseIpAddress(text)!.words.map((word) => [4, word]);
+
+interface Given {
+  readonly source?: string;
+  readonly destination?: string;
+  readonly port?: number;
+  readonly hops?: number;
+  readonly from?: Host;
+}
+
+/** The seed's session over IPv4, then a SYN over IPv6. */
+function traffic(...packets: readonly Given[]): Traffic {
+  const made = session(new Traffic());
+  for (const {
+    source = '2001:db8:1::10',
+    destination = '2001:db8:2::10',
+    port = 3389,
+    hops = 64,
+    from = CLIENT_HOST,
+  } of packets) {
+    const frame = layOut(
+      [6, Mac.router[from.at]],
+      [6, from.mac],
+      [2, 0x86dd],
+      [4, 0x60000000],
+      [2, 20], // payload length
+      [1, 6], // TCP
+      [1, hops],
+      ...words(source),
+      ...words(destination),
+      [2, 40_000],
+      [2, port],
+      [4, 1],
+      [4, 0],
+      [2, 0x5002], // SYN
+      [2, 0xffff],
+      [4, 0],
+    );
+    made.frame(from.at, frame);
+  }
+  return made;
+}
+
+describe('RV508 ipv6-not-redirected', () => {
+  it('is said where IPv6 is forwarded by destination alone', async () => {
+    const made = await report({ capture: traffic({}, {}), state: stateWith() });
+    const found = the(made, 'RV508');
+    expect(found).toMatchObject({ severity: 'error', count: 2, where: { kind: 'frame', interface: 'eth0' } });
+    expect(found.message).toContain('to 2001:db8:2::10: no redirect, the router sends them out eth2');
+    expect(made.verdict).toBe('failed');
+    // What it proves needs no doubt besides, and the IPv4 sessions are what they were.
+    expectAbsent(made, 'RV901');
+    expect(
+      made.connections.filter(({ client }) => !client.startsWith('[')).map(({ verdict }) => verdict),
+    ).not.toContain('failed');
+  });
+
+  it('is said of rules that mark what no policy rule selects', async () => {
+    const mangle = ['-A PREROUTING -p tcp -m tcp --dport 3389 -j MARK --set-xmark 0x1/0xffffffff'];
+    the(await report({ capture: traffic({}), state: stateWith({ mangle }) }), 'RV508');
+  });
+
+  it('names the connection where the intent has servers of IPv6', async () => {
+    const intent = {
+      ...INTENT,
+      clients: [...INTENT.clients!, parsePrefix('2001:db8:1::/64')!],
+      servers: [...INTENT.servers!, parsePrefix('2001:db8:2::/64')!],
+    };
+    const made = await report({ capture: traffic({}), state: stateWith(), intent });
+    expect(the(made, 'RV508').connections).toHaveLength(1);
+    expect(made.connections.find(({ client }) => client.startsWith('['))?.verdict).toBe('failed');
+  });
+
+  const unsaid: readonly { name: string; state?: Ipv6State; packet?: Given }[] = [
+    { name: 'ip6tables was not given', state: { without: 'ip6tables-save' } },
+    { name: 'the policy rules were not given', state: { without: 'ip -6 rule show' } },
+    { name: 'the routes were not given', state: { routes: [] } },
+    { name: 'whether IPv6 is forwarded was not given', state: { without: 'sysctl net.ipv6.conf.all.forwarding' } },
+    { name: 'IPv6 is not forwarded', state: { forwarding: 0 } },
+    { name: 'a policy rule has a say', state: { rules: ['100:\tfrom all fwmark 0x1 lookup 103'] } },
+    { name: 'a filter drops', state: { filter: ['-A FORWARD -p tcp -m tcp --dport 3389 -j DROP'] } },
+    { name: 'a filter rejects', state: { filter: ['-A FORWARD -j REJECT --reject-with icmp6-port-unreachable'] } },
+    { name: 'the policy is to drop', state: { filter: [':FORWARD DROP [0:0]'] } },
+    { name: 'a target is not known', state: { mangle: ['-A PREROUTING -j NFQUEUE --queue-num 1'] } },
+    { name: 'no route leads there', state: { routes: ROUTES.filter((route) => !route.includes('eth2')) } },
+    {
+      name: 'the route leads toward SPS',
+      state: { routes: [...ROUTES, '2001:db8:2::10 via fe80::1 dev eth1 metric 1024 pref medium'] },
+    },
+    {
+      name: 'two routes are equally good',
+      state: { routes: [...ROUTES, '2001:db8:2::/64 dev eth0 metric 256 pref medium'] },
+    },
+    {
+      name: 'a more specific route is not modelled',
+      state: { routes: [...ROUTES, '2001:db8:2::10 from 2001:db8:1::/64 dev eth2 metric 1024 pref medium'] },
+    },
+    { name: 'the router itself is meant', packet: { destination: '2001:db8:1::fe' } },
+    { name: 'the destination is on the link', packet: { destination: 'fe80::10' } },
+    { name: 'the source is on the link', packet: { source: 'fe80::10' } },
+    { name: 'it travels no further', packet: { hops: 1 } },
+    { name: 'SPS sent it', packet: { from: SPS_HOST } },
+  ];
+  it.each(unsaid)('is not said where $name; the run is inconclusive', async ({ state = {}, packet = {} }) => {
+    const made = await report({ capture: traffic(packet), state: stateWith(state) });
+    expectAbsent(made, 'RV508');
+    expect(codesOf(made)).toContain('RV901 warning');
+    expect(made.verdict).toBe('inconclusive');
+  });
+
+  it('is not said of other ports, nor where nothing is IPv6', async () => {
+    for (const capture of [traffic({ port: 80 }), traffic()]) {
+      const made = await report({ capture, state: stateWith() });
+      expectAbsent(made, 'RV508');
+      expectAbsent(made, 'RV901');
+      expect(made.verdict).toBe('verified');
+    }
+  });
+
+  it('is said of what servers answer, too', async () => {
+    const answer = { source: '2001:db8:2::10', destination: '2001:db8:1::10', from: SERVER_HOST };
+    the(await report({ capture: traffic(answer), state: stateWith() }), 'RV508');
+  });
+});
