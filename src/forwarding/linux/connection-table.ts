@@ -151,7 +151,8 @@ export class ConnectionTable {
         words[base + Entry.protocol] === protocol &&
         ((node & 1) === 0
           ? words[base + Entry.zones]! >>> 16 === zoneOriginal
-          : (words[base + Entry.zones]! & 0xffff) === zoneReply)
+          : (words[base + Entry.zones]! & 0xffff) === zoneReply) &&
+        !(source === destination && (node & 1) === 0 && this.hasEqualTuples(base))
       ) {
         if (this.#ring[slot] === slot) {
           if ((node & 1) === 0 || zoneOriginal === zoneReply) return node;
@@ -163,6 +164,23 @@ export class ConnectionTable {
     }
     if (reply !== -1 && (uncertain === -1 || (uncertain & 1) === 1)) return reply;
     return conflict || reply !== -1 ? CONFLICT : uncertain;
+  }
+
+  /**
+   * Whether both tuples of the entry at this word are one and in one zone: a host that talks to itself from one port. The kernel inserts
+   * the reply's tuple last and so finds it first: every packet but the one that made the entry is a reply.
+   * Ref: nf_conntrack_core.c: __nf_conntrack_hash_insert().
+   */
+  hasEqualTuples(base: number): boolean {
+    const { words } = this;
+    const zones = words[base + Entry.zones]!;
+    return (
+      words[base + Entry.replySource] === words[base + Entry.source] &&
+      words[base + Entry.replyDestination] === words[base + Entry.destination] &&
+      words[base + Entry.replyPorts] === words[base + Entry.ports] &&
+      zones >>> 16 === (zones & 0xffff) &&
+      (words[base + Entry.flags]! & EntryFlag.replyPortUnknown) === 0
+    );
   }
 
   #sameGroup(a: number, b: number): boolean {

@@ -261,6 +261,14 @@ function directionIn(run: Run, slot: number): number {
   const source = quoted ? run.quotedDestination : run.source;
   const destination = quoted ? run.quotedSource : run.destination;
   const ports = quoted ? invertPorts(run.quotedProtocol, run.quotedPorts) : portsOf(run);
+  if (
+    run.table.hasEqualTuples(base) &&
+    words[base + Entry.source] === source &&
+    words[base + Entry.ports] === ports &&
+    (words[base + Entry.zones]! & 0xffff) === run.zoneReply
+  ) {
+    return 1;
+  }
   for (let direction = 0; direction < 2; direction++) {
     const tuple = base + (direction === 0 ? Entry.source : Entry.replySource);
     const zones = words[base + Entry.zones]!;
