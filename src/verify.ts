@@ -4,13 +4,18 @@ import { DIAGNOSIS_ORDER, FINDINGS } from './findings/index.ts';
 import { buildReport, type ReportOptions } from './report/build-report.ts';
 import { checkReport } from './report/check-report.ts';
 import { diffReport, type DiffReport } from './report/diff-report.ts';
+import { buildEvidence, type Evidence } from './report/evidence.ts';
 import type { Report } from './report/report.ts';
 import { checkTraffic } from './verification/check-traffic.ts';
 import { runDiff } from './verification/diff.ts';
 import { resolveIntent, type StatedIntent } from './verification/intent.ts';
 import type { Router } from './verification/router.ts';
 import { runVerification } from './verification/run.ts';
-import type { VantageName } from './verification/verification.ts';
+import { type PacketSequence, packetSequences } from './verification/sequences.ts';
+import type { VantageName, Verification } from './verification/verification.ts';
+
+/** Of so many failed connections a report shows packets. */
+const MOST_SEQUENCES = 200;
 
 export interface VerifyOptions extends ReportOptions {
   /** The capture predates the configuration. */
@@ -35,6 +40,44 @@ export async function verify(
   stated: StatedIntent,
   options: VerifyOptions,
 ): Promise<Report> {
+  return (await runAndReport(inputs, router, stated, options)).report;
+}
+
+/** {@link verify}, with what a report that draws shows beyond it. Captures are read once more for the packets of failed connections. */
+export async function verifyWithEvidence(
+  inputs: readonly CaptureInput[],
+  router: Router,
+  stated: StatedIntent,
+  options: VerifyOptions,
+): Promise<{ report: Report; evidence: Evidence }> {
+  const { run, report } = await runAndReport(inputs, router, stated, options);
+  const failed = report.connections.filter((item) => item.verdict === 'failed').slice(0, MOST_SEQUENCES);
+  // Standard input cannot be read again.
+  const isAgain = failed.length > 0 && inputs.every((input) => input.path !== '-');
+  const sequences = isAgain ? await sequencesOf(inputs, router, run, failed) : [];
+  return { report, evidence: buildEvidence(run, report, sequences) };
+}
+
+async function sequencesOf(
+  inputs: readonly CaptureInput[],
+  router: Router,
+  run: Verification,
+  wanted: Report['connections'],
+): Promise<PacketSequence[]> {
+  const captures = await openCaptureSet(inputs, {});
+  try {
+    return await packetSequences(captures, router, run.intent, wanted);
+  } finally {
+    await captures.close();
+  }
+}
+
+async function runAndReport(
+  inputs: readonly CaptureInput[],
+  router: Router,
+  stated: StatedIntent,
+  options: VerifyOptions,
+): Promise<{ run: Verification; report: Report }> {
   const captures = await openCaptureSet(inputs, { verifyChecksums: options.verifyChecksums ?? false });
   try {
     const run = await runVerification(captures, router, stated, {
@@ -48,7 +91,7 @@ export async function verify(
         options.onBytes?.(read, total);
       },
     });
-    return buildReport(run, FINDINGS, options);
+    return { run, report: buildReport(run, FINDINGS, options) };
   } finally {
     await captures.close();
   }

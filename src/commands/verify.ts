@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { exitCodeOf, type FailOn } from '../report/report.ts';
 import { VANTAGES, type VantageName } from '../verification/verification.ts';
-import { verify } from '../verify.ts';
+import { verify, verifyWithEvidence } from '../verify.ts';
 import { withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
 import type { IntentOptions } from './stated-intent.ts';
@@ -56,17 +56,22 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
   for (const line of notices) notice(line);
   const progress = new Progress(options.progress && options.quiet !== true);
   try {
-    const report = await verify(captures, loaded.router, stated, {
+    const settings = {
       whatIf: options.whatIf ?? false,
       requireObserved: options.require === 'observed',
       verifyChecksums: options.verifyChecksums ?? false,
       ...(options.vantage !== undefined && { vantage: options.vantage }),
       sources: loaded.sources,
       ...(options.connections !== undefined && { connections: options.connections }),
-      onBytes: (read, total) => progress.update(read, total),
-    });
+      onBytes: (read: number, total: number | undefined) => progress.update(read, total),
+    };
+    // The drawings of HTML take a second reading.
+    const { report, evidence } =
+      options.format === 'html'
+        ? await verifyWithEvidence(captures, loaded.router, stated, settings)
+        : { report: await verify(captures, loaded.router, stated, settings), evidence: undefined };
     progress.end();
-    writeReport(report, options, inputs);
+    writeReport(report, options, inputs, evidence);
     return exitCodeOf(report, options.failOn);
   } finally {
     progress.end();

@@ -1,5 +1,6 @@
 import { CATALOG } from '../catalog.ts';
 import { FORMATS } from '../formats/index.ts';
+import type { Evidence } from '../report/evidence.ts';
 import type { Report } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
 import { version } from './version.ts';
@@ -15,7 +16,12 @@ export interface RenderingOptions {
 }
 
 /** Writes a report to standard output or a file, never over one of the inputs. Throws InputError. */
-export function writeReport(report: Report, options: RenderingOptions, inputs: readonly string[]): void {
+export function writeReport(
+  report: Report,
+  options: RenderingOptions,
+  inputs: readonly string[],
+  evidence?: Evidence,
+): void {
   const format = FORMATS.find((candidate) => candidate.name === options.format);
   if (format === undefined) throw new InputError(`--format: '${options.format}' is not known`);
   const color =
@@ -29,6 +35,7 @@ export function writeReport(report: Report, options: RenderingOptions, inputs: r
     quiet: options.quiet ?? false,
     version: version(),
     kinds: CATALOG,
+    ...(evidence !== undefined && { evidence }),
   });
   if (options.output === undefined) writeOut(text);
   else writeFileWhole(options.output, text, inputs);

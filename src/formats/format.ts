@@ -1,3 +1,4 @@
+import type { Evidence } from '../report/evidence.ts';
 import type { DirectionReport, FindingKind, Report } from '../report/report.ts';
 
 /** A way to write a report. */
@@ -15,6 +16,8 @@ export interface RenderOptions {
   readonly version?: string;
   /** The documentation of findings, for formats that carry it. */
   readonly kinds?: readonly FindingKind[];
+  /** For formats that draw. */
+  readonly evidence?: Evidence;
 }
 
 /** The same value with every string made visible: names of captures and configurations steer no terminal and no reader of XML. */

@@ -1,4 +1,5 @@
 import type { Format } from './format.ts';
+import { html } from './html.ts';
 import { json } from './json.ts';
 import { junit } from './junit.ts';
 import { markdown } from './markdown.ts';
@@ -7,4 +8,4 @@ import { sarif } from './sarif.ts';
 import { text } from './text.ts';
 
 /** Every format. A new one is one new file and one line here. */
-export const FORMATS: readonly Format[] = [text, json, ndjson, junit, sarif, markdown];
+export const FORMATS: readonly Format[] = [text, json, ndjson, junit, sarif, markdown, html];

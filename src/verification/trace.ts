@@ -8,7 +8,8 @@ import {
 } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Walk } from '../forwarding/walk.ts';
-import { formatWords } from '../net/ip-address.ts';
+import { formatEndpoint, formatWords } from '../net/ip-address.ts';
+import { formatIpProtocol } from '../net/ip-protocol.ts';
 import { Pairing } from '../observation/pairing.ts';
 import { Side, type Vantage } from '../observation/vantage.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
@@ -39,6 +40,13 @@ export interface TracedFrame {
   readonly rejected?: boolean;
   /** Filled in when the frame's copy is met; frames are handed out once none can follow. */
   observedEgress?: string;
+  readonly ttl: number;
+  readonly toward: {
+    readonly source: string;
+    readonly destination: string;
+    readonly protocol: string;
+    readonly flags: string;
+  };
   /** Addresses, ports and flags in words. */
   readonly packet: string;
   readonly unknown?: string;
@@ -176,6 +184,8 @@ class TraceRun {
       }),
       ...((decisions.flags[0]! & DecisionFlag.icmpRedirect) !== 0 && { icmpRedirect: true }),
       ...((decisions.flags[0]! & DecisionFlag.rejected) !== 0 && { rejected: true }),
+      ttl: batch.ttl[row]!,
+      toward: endsOf(batch, row),
       packet: describePacket(batch, row),
       ...(unknown !== undefined && { unknown }),
       ...(wanted && { walk: this.#forwarder.explainLast() }),
@@ -200,6 +210,25 @@ class TraceRun {
 }
 
 const FLAG_LETTERS = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'C'] as const;
+
+/** The ends of a packet as reports name them, and its flags. */
+function endsOf(batch: PacketBatch, row: number): TracedFrame['toward'] {
+  const family = batch.family[row] === 6 ? 6 : 4;
+  const end = (column: Uint32Array, port: number): string =>
+    formatEndpoint(
+      { family, words: [column[4 * row]!, column[4 * row + 1]!, column[4 * row + 2]!, column[4 * row + 3]!] },
+      port,
+    );
+  return {
+    source: end(batch.source, batch.sourcePort[row]!),
+    destination: end(batch.destination, batch.destinationPort[row]!),
+    protocol: formatIpProtocol(batch.protocol[row]!),
+    flags:
+      batch.protocol[row] === 6
+        ? FLAG_LETTERS.filter((_, bit) => (batch.tcpFlags[row]! & (1 << bit)) !== 0).join('')
+        : '',
+  };
+}
 
 /** `tcp 192.168.0.10:40000 > 10.0.0.10:3389 [S]`. */
 export function describePacket(batch: PacketBatch, row: number): string {

@@ -36,7 +36,7 @@ describe('the registry of formats', () => {
   it('has those of this version, each with a name of its own', () => {
     const names = FORMATS.map((item) => item.name);
     expect(names).toEqual([...new Set(names)]);
-    for (const name of ['text', 'json', 'ndjson', 'junit', 'sarif', 'markdown']) expect(names).toContain(name);
+    for (const name of ['text', 'json', 'ndjson', 'junit', 'sarif', 'markdown', 'html']) expect(names).toContain(name);
   });
 
   it.each(FORMATS)('$name ends with a line end', (item) => {
