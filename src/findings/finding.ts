@@ -3,6 +3,7 @@ import type { Case, Diagnoser, Diagnosis } from '../verification/diagnose.ts';
 import { decider, type Failure, proofOf } from '../verification/failures.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Defect } from '../verification/router.ts';
+import type { Stray } from '../verification/side-traffic.ts';
 import { isOnSpsSegment } from '../verification/senders.ts';
 import type { Verification } from '../verification/verification.ts';
 
@@ -106,6 +107,11 @@ export function explains(item: Diagnosis, failure: Failure): boolean {
 /** Whether SPS reaches the connection's server on a segment of their own: its requests do not pass the router, though the answers may. */
 export function isServerBesideSps(run: Verification, { connection }: JudgedConnection): boolean {
   return isOnSpsSegment(run.router, run.intent, { family: connection.family, words: connection.server });
+}
+
+/** Ids of the monitored connections that packets beside them belong to. */
+export function strayConnections(run: Verification, stray: Stray): number[] {
+  return run.connections.filter((item) => stray.connections.has(item.connection)).map((item) => item.connection.id);
 }
 
 /** Ids of all connections that the failures concern, ascending. */

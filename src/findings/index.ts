@@ -20,7 +20,9 @@ import { spsTrafficNotExempt } from './rv406-sps-traffic-not-exempt.ts';
 import { reversePathFilterBlocksSps } from './rv407-reverse-path-filter-blocks-sps.ts';
 import { redirectNextHopNotSps } from './rv408-redirect-next-hop-not-sps.ts';
 import { nextHopNotOnLink } from './rv409-next-hop-not-on-link.ts';
+import { redirectFailsOpen } from './rv410-redirect-fails-open.ts';
 import { replyRedirectMissing } from './rv411-reply-redirect-missing.ts';
+import { unmaskedMark } from './rv412-unmasked-mark.ts';
 import { icmpRedirectsEnabled } from './rv413-icmp-redirects-enabled.ts';
 import { connmarkOnSingleInterface } from './rv414-connmark-on-single-interface.ts';
 import { interfaceSettingOverridden } from './rv415-interface-setting-overridden.ts';
@@ -33,6 +35,7 @@ import { egressMismatch } from './rv505-egress-mismatch.ts';
 import { wrongNextHop } from './rv506-wrong-next-hop.ts';
 import { clientAddressHidden } from './rv507-client-address-hidden.ts';
 import { ipv6NotRedirected } from './rv508-ipv6-not-redirected.ts';
+import { fragmentEscapesRedirect } from './rv509-fragment-escapes-redirect.ts';
 import { invalidStateEscapesRedirect } from './rv510-invalid-state-escapes-redirect.ts';
 import { spsDoesNotAnswer } from './rv511-sps-does-not-answer.ts';
 import { serverLegMissing } from './rv512-server-leg-missing.ts';
@@ -41,6 +44,7 @@ import { replyTrafficBypassesSps } from './rv601-reply-traffic-bypasses-sps.ts';
 import { reversePathDrop } from './rv602-reverse-path-drop.ts';
 import { markChangesReversePath } from './rv603-mark-changes-reverse-path.ts';
 import { directionsUseDifferentSps } from './rv604-directions-use-different-sps.ts';
+import { icmpErrorBypassesSps } from './rv605-icmp-error-bypasses-sps.ts';
 import { undeterminedVerdict } from './rv901-undetermined-verdict.ts';
 import { noMonitoredTraffic } from './rv902-no-monitored-traffic.ts';
 import { unmonitoredServiceSeen } from './rv903-unmonitored-service-seen.ts';
@@ -68,7 +72,9 @@ export const FINDINGS: readonly Finding[] = [
   reversePathFilterBlocksSps,
   redirectNextHopNotSps,
   nextHopNotOnLink,
+  redirectFailsOpen,
   replyRedirectMissing,
+  unmaskedMark,
   icmpRedirectsEnabled,
   connmarkOnSingleInterface,
   interfaceSettingOverridden,
@@ -81,6 +87,7 @@ export const FINDINGS: readonly Finding[] = [
   wrongNextHop,
   clientAddressHidden,
   ipv6NotRedirected,
+  fragmentEscapesRedirect,
   invalidStateEscapesRedirect,
   spsDoesNotAnswer,
   serverLegMissing,
@@ -89,6 +96,7 @@ export const FINDINGS: readonly Finding[] = [
   reversePathDrop,
   markChangesReversePath,
   directionsUseDifferentSps,
+  icmpErrorBypassesSps,
   undeterminedVerdict,
   noMonitoredTraffic,
   unmonitoredServiceSeen,
@@ -102,6 +110,7 @@ export const DIAGNOSIS_ORDER: readonly Finding[] = [
   markChangesReversePath,
   reversePathFilterBlocksSps,
   spsTrafficNotExempt,
+  unmaskedMark,
   policyRuleIntoEmptyTable,
   shadowedPolicyRule,
   markWithoutPolicyRule,

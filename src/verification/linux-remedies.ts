@@ -25,6 +25,11 @@ export function linuxRemedies(device: LinuxDevice): Remedies {
     ],
     redirect: (flow) => redirect(device, iptables, flow),
     redirectWithoutState: (flow, spsMacs) => redirectWithoutState(device, iptables, flow, spsMacs),
+    maskMark: (rule) => maskMark(device, iptables, rule, table),
+    failClosed: () =>
+      tablesTowardGateways(device).map((number) => [
+        `ip route add unreachable default metric 4278198272 table ${table(number)}`,
+      ]),
     tolerateSequences: () => [['sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1']],
     moveBehind: (rule) => {
       const spec = specOf(rule);
@@ -137,6 +142,35 @@ function stopIcmpRedirects(device: LinuxDevice, name: string): Remedy[] {
     (scope) => device.sysctls.get(`net/ipv4/conf/${scope}/send_redirects`)?.value !== '0',
   );
   return on.length === 0 ? [] : [on.map((scope) => setting(scope, 'send_redirects', 0))];
+}
+
+/** The rule with a mask of its own bits, in its place; where the redirect's policy rule asks for all 32 bits, that too. */
+function maskMark(device: LinuxDevice, iptables: string, rule: RuleStep, table: (number: number) => string): Remedy[] {
+  const spec = specOf(rule);
+  if (spec === undefined) return [];
+  const redirects = redirectRules(device);
+  const bits = redirects.reduce((all, { fwmark }) => all | (fwmark?.value ?? 0), 0);
+  const masked = spec
+    .replace(/--set-x?mark (0x[0-9a-f]+|\d+)(?:\/0xf{8})?(?= |$)/i, (_, value) => `--set-xmark ${value}/${value}`)
+    .replace(
+      /--(restore|save)-mark(?: --nfmask 0xf{8} --ctmask 0xf{8}| --mask 0xf{8})?(?= |$)/,
+      `--$1-mark --mask ${formatMark(bits)}`,
+    );
+  if (masked === spec) return [];
+  const change = [
+    `${iptables} -t ${rule.table} -I ${rule.chain} ${rule.number} ${masked}`,
+    `${iptables} -t ${rule.table} -D ${rule.chain} ${rule.number + 1}`,
+  ];
+  const policy = redirects.flatMap(({ fwmark, priority, action }): string[] => {
+    if (fwmark === undefined || fwmark.mask !== 0xffffffff || action.kind !== 'lookup') return [];
+    const mark = formatMark(fwmark.value);
+    const target = table(action.table);
+    return [
+      `ip rule add pref ${priority} fwmark ${mark}/${mark} table ${target}`,
+      `ip rule del pref ${priority} fwmark ${mark} table ${target}`,
+    ];
+  });
+  return [change, ...(policy.length > 0 ? [[...change, ...policy]] : [])];
 }
 
 /** Tables with a route by a gateway that only policy rules reach. */

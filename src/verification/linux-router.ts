@@ -4,10 +4,11 @@ import type { LinuxDevice } from '../model/linux-device.ts';
 import { linuxRedirects } from '../model/linux-redirects.ts';
 import { plainIpv6Way } from '../model/plain-ipv6.ts';
 import { RouteTableId } from '../model/routing.ts';
+import type { IpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
 import { linuxRemedies } from './linux-remedies.ts';
-import type { Router } from './router.ts';
+import type { LostSps, Router } from './router.ts';
 
 /** A Linux router as verification sees it. */
 export function linuxRouter(device: LinuxDevice): Router {
@@ -34,6 +35,7 @@ export function linuxRouter(device: LinuxDevice): Router {
     },
     plainIpv6Way: (address) => plainIpv6Way(device, address),
     forwarder: (options) => createLinuxForwarder(device, options),
+    losses: (sps) => linuxLosses(device, sps),
     altered: (commands) => {
       try {
         const altered = applyLinuxCommands(device, commands);
@@ -46,4 +48,19 @@ export function linuxRouter(device: LinuxDevice): Router {
     },
     settingOrigin: (name) => device.sysctls.get(name)?.origin,
   };
+}
+
+/**
+ * Linux goes on asking for a silent next hop by ARP. An interface that goes down takes its routes along, and those of a table without
+ * another route fall through to the next policy rule. Ref: kernel net/ipv4/fib_frontend.c: fib_disable_ip()
+ */
+function linuxLosses(device: LinuxDevice, sps: IpAddress): LostSps[] {
+  const facing = device.interfaces.find(({ addresses }) => addresses.some(({ prefix }) => prefixContains(prefix, sps)));
+  if (facing === undefined) return [];
+  const routes = device.routes.flatMap((route) => {
+    const nextHops = route.nextHops.filter((hop) => hop.device !== facing.name);
+    return route.nextHops.length > 0 && nextHops.length === 0 ? [] : [{ ...route, nextHops }];
+  });
+  const interfaces = device.interfaces.map((item) => (item === facing ? { ...item, up: false } : item));
+  return [{ how: 'interface-down', router: linuxRouter({ ...device, routes, interfaces }) }];
 }

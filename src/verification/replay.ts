@@ -19,6 +19,7 @@ import type { Router } from './router.ts';
 import { Ipv6Ways, isOrdinaryIpv6 } from './ipv6-ways.ts';
 import { isOnSpsSegment, Senders } from './senders.ts';
 import { hopOf, translationOf } from './session.ts';
+import { SideTraffic } from './side-traffic.ts';
 import { hostRoles, interfacesInUse, vantageOf } from './surroundings.ts';
 
 const BATCH_ROWS = 4096;
@@ -66,6 +67,8 @@ export interface Replay {
   readonly fragments: FrameTally;
   /** ICMP redirects that the router was seen sending. */
   readonly icmpRedirects: FrameTally;
+  /** Fragments and ICMP errors of redirected connections that go another way. */
+  readonly side: SideTraffic;
   /** IPv6 frames of monitored ports between hosts that are no monitored ones. */
   readonly ipv6: FrameTally;
   /** Where IPv6 frames of monitored ports wanted to go. */
@@ -114,6 +117,7 @@ class ReplayRun implements Replay {
   readonly cut: FrameTally = { count: 0 };
   readonly fragments: FrameTally = { count: 0 };
   readonly icmpRedirects: FrameTally = { count: 0 };
+  readonly side = new SideTraffic(this.log);
   readonly ipv6: FrameTally = { count: 0 };
   readonly ipv6Ways = new Ipv6Ways();
   readonly usualPorts = new Map<number, FrameTally>();
@@ -265,6 +269,8 @@ class ReplayRun implements Replay {
     if (toServer && translated !== 0) this.#rememberTranslation(connection.id);
     const path = this.#intern(batch, row, ingress, toServer, wasReply);
     const token = this.log.count(connection, path, batch, row);
+    if ((batch.status[row]! & Status.fragment) !== 0 && this.#key.hop === Hop.sps)
+      this.side.noteFirstFragment(batch, row, connection);
     if (this.#options.whatIf) return;
     if (this.#pairing.takeEarly(batch, row, translated))
       this.log.observe(token, this.#pairing.earlyInterface, this.#pairing.earlyMac);
@@ -352,7 +358,13 @@ class ReplayRun implements Replay {
         this.usualPorts.set(port, known);
       }
     }
-    if (protocol === IpProtocol.icmp) this.forwarder.decide(batch, row, position, this.#decisions, 0);
+    const isLater = batch.fragmentOffset[row] !== 0 && this.#monitored.mayBeMonitored(batch, row);
+    if (protocol !== IpProtocol.icmp && !isLater) return;
+    this.forwarder.decide(batch, row, position, this.#decisions, 0);
+    if (this.#options.whatIf || this.senders.facesSps(position)) return;
+    if (hopOf(this.#decisions, 0, batch, row, this.#resolved.intent.sps) === Hop.sps) return;
+    if (isLater) this.side.noteFragment(batch, row, position, this.#decisions);
+    else this.side.noteError(batch, row, position, this.#decisions);
   }
 
   #betweenMonitoredNetworks(batch: PacketBatch, row: number, position: number): boolean {

@@ -57,10 +57,21 @@ export interface Remedies {
   raisePolicyRule(fwmark: number, decidedAt: number): readonly Remedy[];
   permit(flow: FlowOfInterest): readonly Remedy[];
   leaveUntranslated(flow: FlowOfInterest): readonly Remedy[];
+  /** Write only the bits of the mark that the rule means. */
+  maskMark(rule: Extract<Step, { kind: 'rule' }>): readonly Remedy[];
+  /** Refuse what the redirect selects while SPS cannot be reached. */
+  failClosed(): readonly Remedy[];
   /** Empty where the router sends none on this interface. */
   stopIcmpRedirects(interfaceName: string): readonly Remedy[];
   /** Statements that a packet met, or should have met, on its walk, likeliest first. */
   defects?(walk: Walk, flow: FlowOfInterest): readonly Defect[];
+}
+
+/** A way in which a router may lose SPS, and the router as it then is. */
+export interface LostSps {
+  /** `unreachable`: SPS does not answer, and the router notices. `interface-down`: the interface that faces it is down. */
+  readonly how: 'unreachable' | 'interface-down';
+  readonly router: Router;
 }
 
 /** A router as verification sees it, whatever its make: facts, a simulation, and changes in its own language. */
@@ -82,6 +93,8 @@ export interface Router {
   /** Where IPv6 packets to an address go by that address alone; undefined where anything else could have a say; absent where that cannot be told at all. */
   readonly plainIpv6Way?: (address: IpAddress) => PlainWay | undefined;
   forwarder(options?: ForwarderOptions): Forwarder;
+  /** The ways in which the router itself would react to the loss of SPS. One that goes on sending to it is none. */
+  losses(sps: IpAddress): readonly LostSps[];
   /** The same router after these commands; undefined where one of them would be refused. */
   altered(commands: Remedy): Router | undefined;
   /** The sysctl, rule or route behind a name, for reports; absent where it is not in the text. */

@@ -15,6 +15,8 @@ import type { Verification } from './verification.ts';
 
 export interface RunOptions extends ReplayOptions {
   readonly requireObserved?: boolean;
+  /** Whether findings are to tell what happens when SPS is lost; default no. */
+  readonly asksAboutLoss?: boolean;
   /** Recognise the causes of failures, in the order in which they are to be asked. */
   readonly diagnosers: readonly Diagnoser[];
 }
@@ -56,6 +58,7 @@ export async function runVerification(
   return {
     mode: options.whatIf ? 'what-if' : 'observed',
     requireObserved: options.requireObserved ?? false,
+    asksAboutLoss: options.asksAboutLoss ?? false,
     router,
     intent,
     ambiguousSps: resolved.ambiguousSps,

@@ -33,6 +33,8 @@ export interface Verification {
   readonly vantageStated: boolean;
   /** Whether an interface that faces SPS was captured. */
   readonly spsSideCaptured: boolean;
+  /** Whether it is asked what happens when SPS is lost. */
+  readonly asksAboutLoss: boolean;
   /** The capture says that it dropped frames. */
   readonly lossy: boolean;
   /** Whether every monitored packet has its egress copy in the capture, and nothing was synthesized. */
