@@ -116,6 +116,7 @@ export const DIAGNOSIS_ORDER: readonly Finding[] = [
   markWithoutPolicyRule,
   undefinedReference,
   nextHopNotOnLink,
+  redirectFailsOpen,
   redirectNextHopNotSps,
   markBeforeConnmark,
   connmarkNeverRestored,

@@ -1,5 +1,5 @@
 import { openingsOf } from '../verification/loss-of-sps.ts';
-import { type Detected, detected, type Finding } from './finding.ts';
+import { type Detected, detected, diagnoseDefect, type Finding, fromDiagnoses } from './finding.ts';
 
 /** RV410. */
 export const redirectFailsOpen: Finding = {
@@ -17,7 +17,9 @@ export const redirectFailsOpen: Finding = {
     references: ['ip-route(8): unreachable', 'Cisco document 47121'],
   },
   detect: (run) => {
-    if (!run.asksAboutLoss) return [];
+    // Where the loss has happened, the statement that let it open is the cause.
+    const happened = fromDiagnoses(run, 'RV410');
+    if (happened.length > 0 || !run.asksAboutLoss) return happened;
     const found = new Map<string, Detected>();
     for (const item of run.connections) {
       if (item.leg === 'server') continue;
@@ -40,4 +42,5 @@ export const redirectFailsOpen: Finding = {
     if (found.has('unreachable')) found.delete('interface-down');
     return [...found.values()];
   },
+  diagnose: (failing) => diagnoseDefect(failing, 'RV410'),
 };

@@ -35,7 +35,7 @@ export const unmaskedMark: Finding = {
     const { probe, router } = failing;
     if (probe.category === 'viaSps' || probe.category === 'undetermined') return undefined;
     for (const step of overwriting(probe)) {
-      const fix = failing.firstThatHelps(router.remedies.maskMark(step));
+      const fix = failing.firstThatHelps(router.remedies.maskMark?.(step) ?? []);
       if (fix === undefined) continue;
       return { ...describe(step), notes: [], fix, role: probe.role, category: probe.category };
     }
@@ -110,7 +110,7 @@ function firstLoss(
   before: readonly Probe[],
   step: RuleStep,
 ): { words: string; fix: Remedy } | undefined {
-  for (const fix of router.remedies.maskMark(step)) {
+  for (const fix of router.remedies.maskMark?.(step) ?? []) {
     const altered = router.altered(fix);
     if (altered === undefined) continue;
     const after = runSession(altered.forwarder(), spec);

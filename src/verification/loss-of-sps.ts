@@ -11,16 +11,20 @@ export interface Opening {
 /** The losses of SPS after which the session's requests, redirected until then, would go straight to the server. */
 export function openingsOf(router: Router, spec: SessionSpec): Opening[] {
   if (!isRedirected(router, spec)) return [];
-  return router.losses(spec.sps).flatMap(({ how, router: lost }): Opening[] => {
+  return lossesOf(router, spec).flatMap(({ how, router: lost }): Opening[] => {
     if (!bypasses(lost, spec)) return [];
-    const fix = router.remedies.failClosed().find((remedy) => {
+    const fix = router.remedies.failClosed?.().find((remedy) => {
       const altered = router.altered(remedy);
       if (altered === undefined || !isRedirected(altered, spec)) return false;
-      const after = altered.losses(spec.sps).find((loss) => loss.how === how);
+      const after = lossesOf(altered, spec).find((loss) => loss.how === how);
       return after !== undefined && !bypasses(after.router, spec);
     });
     return [{ how, ...(fix !== undefined && { fix }) }];
   });
+}
+
+function lossesOf(router: Router, spec: SessionSpec): readonly LostSps[] {
+  return router.losses?.(spec.sps) ?? [];
 }
 
 function isRedirected(router: Router, spec: SessionSpec): boolean {

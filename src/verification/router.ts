@@ -58,9 +58,9 @@ export interface Remedies {
   permit(flow: FlowOfInterest): readonly Remedy[];
   leaveUntranslated(flow: FlowOfInterest): readonly Remedy[];
   /** Write only the bits of the mark that the rule means. */
-  maskMark(rule: Extract<Step, { kind: 'rule' }>): readonly Remedy[];
+  maskMark?(rule: Extract<Step, { kind: 'rule' }>): readonly Remedy[];
   /** Refuse what the redirect selects while SPS cannot be reached. */
-  failClosed(): readonly Remedy[];
+  failClosed?(): readonly Remedy[];
   /** Empty where the router sends none on this interface. */
   stopIcmpRedirects(interfaceName: string): readonly Remedy[];
   /** Statements that a packet met, or should have met, on its walk, likeliest first. */
@@ -94,7 +94,7 @@ export interface Router {
   readonly plainIpv6Way?: (address: IpAddress) => PlainWay | undefined;
   forwarder(options?: ForwarderOptions): Forwarder;
   /** The ways in which the router itself would react to the loss of SPS. One that goes on sending to it is none. */
-  losses(sps: IpAddress): readonly LostSps[];
+  losses?(sps: IpAddress): readonly LostSps[];
   /** The same router after these commands; undefined where one of them would be refused. */
   altered(commands: Remedy): Router | undefined;
   /** The sysctl, rule or route behind a name, for reports; absent where it is not in the text. */
