@@ -69,7 +69,7 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
   let disagreements = comparison.disagreements.length;
   if (disagreements > 0) text = await tell(oracle, options, scenario, recorded, comparison, title);
   else if (options.record !== undefined) store(title, recorded, options.record);
-  if (options.shell > 0 && round % options.shell === 0) {
+  if (isTurn(round, options.shell)) {
     const differences = await compareShell(oracle, scenario, recorded.dump);
     if (differences.length === 0 && options.record !== undefined) await storeShell(oracle, title, scenario, recorded);
     if (differences.length > 0) {
@@ -78,9 +78,7 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
       text += shellText(scenario);
     }
   }
-  // Not every N-th round: with the number of profiles, that would leave most of them out.
-  const turn = options.frontDoor > 0 ? (round + Math.floor(round / options.frontDoor)) % options.frontDoor : -1;
-  const throughFrontDoor = turn === 0;
+  const throughFrontDoor = isTurn(round, options.frontDoor);
   if (throughFrontDoor) {
     const difference = frontDoorDifference(recorded, comparison.answers);
     if (difference !== undefined) {
@@ -98,6 +96,11 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
     reasons: [...comparison.reasons],
     text,
   };
+}
+
+/** One round in so many; not every N-th: with the number of profiles, that would leave most of them out. */
+function isTurn(round: number, every: number): boolean {
+  return every > 0 && (round + Math.floor(round / every)) % every === 0;
 }
 
 async function tell(
