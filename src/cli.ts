@@ -5,6 +5,7 @@ import { addCollect } from './commands/collect.ts';
 import { addDiff } from './commands/diff.ts';
 import { addExplain } from './commands/explain.ts';
 import { addInit } from './commands/init.ts';
+import { addJoin } from './commands/join.ts';
 import { addMerge } from './commands/merge.ts';
 import { addTest } from './commands/test.ts';
 import { addTrace } from './commands/trace.ts';
@@ -33,7 +34,18 @@ function program(): Command {
     .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  for (const add of [addVerify, addTrace, addCheck, addDiff, addTest, addMerge, addInit, addExplain, addCollect])
+  for (const add of [
+    addVerify,
+    addTrace,
+    addCheck,
+    addDiff,
+    addTest,
+    addMerge,
+    addInit,
+    addJoin,
+    addExplain,
+    addCollect,
+  ])
     add(root);
   for (const command of root.commands) command.exitOverride();
   return root;

@@ -1,6 +1,9 @@
 import type { CaptureInput } from './capture/capture-set.ts';
 import { openCaptureSet } from './capture/open-capture.ts';
 import { DIAGNOSIS_ORDER, FINDINGS } from './findings/index.ts';
+import { type JoinOptions, joinReport } from './report/join-report.ts';
+import { runJoin } from './join/join-run.ts';
+import type { JoinIntent } from './model/join-intent.ts';
 import { buildReport, type ReportOptions } from './report/build-report.ts';
 import { checkReport } from './report/check-report.ts';
 import { diffReport, type DiffReport } from './report/diff-report.ts';
@@ -147,4 +150,19 @@ export async function diff(
   } finally {
     await captures.close();
   }
+}
+
+/**
+ * Can SPP and SPS be joined across this router? What the configuration does with the connections that this needs, and what captures show of
+ * them and of SPP's certificate; without a router, the captures alone.
+ *
+ * Throws InputError where a capture cannot be read.
+ */
+export async function verifyJoin(
+  intent: JoinIntent,
+  router: Router | undefined,
+  inputs: readonly CaptureInput[],
+  options: JoinOptions,
+): Promise<Report> {
+  return joinReport(await runJoin(intent, router, inputs), FINDINGS, options);
 }

@@ -58,16 +58,30 @@ export interface RawFrame {
   readonly bytes: Uint8Array;
 }
 
-/** Reads the frames of one capture in file order, with their bytes. Throws as {@link openCaptureSet} does. */
-export async function* readRawFrames(input: CaptureInput): AsyncGenerator<RawFrame, void, void> {
-  const opened = await openCapture(input, 0, [], false);
-  const { reader } = opened;
+/** What is known of a capture once its frames were read. */
+export interface RawFramesEnd {
+  readonly summary: CaptureFileSummary;
+  readonly problems: readonly Problem[];
+  readonly interfaces: readonly CaptureInterface[];
+}
+
+/** Reads the frames of one capture in file order, with their bytes; tells at the end what it was. Throws as {@link openCaptureSet} does. */
+export async function* readRawFrames(
+  input: CaptureInput,
+  onEnd?: (end: RawFramesEnd) => void,
+): AsyncGenerator<RawFrame, void, void> {
+  const interfaces: CaptureInterface[] = [];
+  const opened = await openCapture(input, 0, interfaces, false);
+  const { reader, file } = opened;
   const batch = new PacketBatch(1);
   try {
     for (;;) {
       batch.clearRow(0);
       const result = reader.next(batch, 0);
-      if (result === ReadResult.end) return;
+      if (result === ReadResult.end) {
+        onEnd?.({ summary: file.summary(), problems: file.problems(), interfaces });
+        return;
+      }
       if (result === ReadResult.needsMore) {
         await reader.advance();
         continue;

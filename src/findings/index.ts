@@ -45,6 +45,13 @@ import { reversePathDrop } from './rv602-reverse-path-drop.ts';
 import { markChangesReversePath } from './rv603-mark-changes-reverse-path.ts';
 import { directionsUseDifferentSps } from './rv604-directions-use-different-sps.ts';
 import { icmpErrorBypassesSps } from './rv605-icmp-error-bypasses-sps.ts';
+import { joinPortUnreachable } from './rv701-join-port-unreachable.ts';
+import { joinTrafficRedirected } from './rv702-join-traffic-redirected.ts';
+import { joinCertificateNameMismatch } from './rv703-join-certificate-name-mismatch.ts';
+import { joinCertificateExpired } from './rv704-join-certificate-expired.ts';
+import { joinTlsRejected } from './rv705-join-tls-rejected.ts';
+import { joinAddressNotIpv4 } from './rv706-join-address-not-ipv4.ts';
+import { joinOneDirection } from './rv707-join-one-direction.ts';
 import { undeterminedVerdict } from './rv901-undetermined-verdict.ts';
 import { noMonitoredTraffic } from './rv902-no-monitored-traffic.ts';
 import { unmonitoredServiceSeen } from './rv903-unmonitored-service-seen.ts';
@@ -97,6 +104,13 @@ export const FINDINGS: readonly Finding[] = [
   markChangesReversePath,
   directionsUseDifferentSps,
   icmpErrorBypassesSps,
+  joinPortUnreachable,
+  joinTrafficRedirected,
+  joinCertificateNameMismatch,
+  joinCertificateExpired,
+  joinTlsRejected,
+  joinAddressNotIpv4,
+  joinOneDirection,
   undeterminedVerdict,
   noMonitoredTraffic,
   unmonitoredServiceSeen,

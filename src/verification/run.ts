@@ -2,6 +2,8 @@ import type { CaptureSet } from '../capture/capture-set.ts';
 import type { Where } from '../diagnostic/diagnostic.ts';
 import type { Step } from '../forwarding/walk.ts';
 import type { Intent } from '../model/intent.ts';
+import type { JoinIntent } from '../model/join-intent.ts';
+import type { IpAddress } from '../net/ip-address.ts';
 import { assess } from './assess.ts';
 import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
 import { addUncovered, collectFailures, decider } from './failures.ts';
@@ -61,6 +63,7 @@ export async function runVerification(
     asksAboutLoss: options.asksAboutLoss ?? false,
     router,
     intent,
+    ...(stated.join !== undefined && { join: { ...stated.join, sps: joinedNodes(stated.join, resolved.intent) } }),
     ambiguousSps: resolved.ambiguousSps,
     replay: run,
     captures: files,
@@ -88,6 +91,11 @@ export async function runVerification(
       connections.filter((item) => meets(item, `${path}:${line}:`)).map((item) => item.connection.id),
     untranslatedFix: (way: JudgedWay) => untranslatedFix(router, intent, way, connections, assessment.specOf),
   };
+}
+
+/** The nodes as stated, else the SPS of the intent. */
+function joinedNodes({ sps }: JoinIntent, intent: Intent): readonly IpAddress[] {
+  return sps.length > 0 ? sps : intent.sps;
 }
 
 /** One session for each kind of failure, with the connections it stands for: what mends it mends its like. */
