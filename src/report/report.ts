@@ -124,7 +124,7 @@ export interface Report {
   /** check: no capture; sessions were made up at the edges of what is monitored. */
   readonly mode: 'observed' | 'what-if' | 'check';
   readonly captures: readonly CaptureReport[];
-  /** Absent in merged reports, and in those of older versions. */
+  /** Of a merged report: what every part shows. Absent in reports of older versions. */
   readonly vantage?: VantageReport;
   readonly router: {
     readonly dialects: readonly string[];
