@@ -6,6 +6,7 @@ import { captureLostPackets } from './rv104-capture-lost-packets.ts';
 import { frameCutShort } from './rv105-frame-cut-short.ts';
 import { unsupportedLinkType } from './rv106-unsupported-link-type.ts';
 import { connectionBeganBeforeCapture } from './rv107-connection-began-before-capture.ts';
+import { staleRouterState } from './rv109-stale-router-state.ts';
 import { malformedPacket } from './rv201-malformed-packet.ts';
 import { unmodelledStatement } from './rv301-unmodelled-statement.ts';
 import { unparsedStatement } from './rv302-unparsed-statement.ts';
@@ -65,6 +66,7 @@ export const FINDINGS: readonly Finding[] = [
   frameCutShort,
   unsupportedLinkType,
   connectionBeganBeforeCapture,
+  staleRouterState,
   malformedPacket,
   unmodelledStatement,
   unparsedStatement,

@@ -10,7 +10,15 @@ import type { LoadedRouter } from '../../src/commands/inputs.ts';
 import type { ConnectionReport, Report, Verdict } from '../../src/report/report.ts';
 import { verify } from '../../src/verify.ts';
 import { DERIVATIONS, readRecording } from './derived-captures.ts';
-import { inputsOf, intentOf, routerOf, type StoredScenario, storedScenarios, verifyForm } from './stored-scenario.ts';
+import {
+  inputsOf,
+  intentOf,
+  routerOf,
+  type StoredScenario,
+  storedScenario,
+  storedScenarios,
+  verifyForm,
+} from './stored-scenario.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'redirect-verify-partial-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -140,6 +148,22 @@ function count(kind: string, part: Report): void {
   share.openConnections += part.summary.inconclusive;
   shares.set(kind, share);
 }
+
+describe('a capture that lacks packets without saying so', () => {
+  it('is judged by the copies, and the report says so', async () => {
+    const scenario = storedScenario('seed-own-address');
+    const part = DERIVATIONS.find(({ name }) => name === 'only toward servers')!;
+    const path = join(scratch, 'silent.pcapng');
+    writeFileSync(path, part.derive(readRecording(readFileSync(inputsOf(scenario, 'merged')[0]!.path))));
+    const report = await verifyPart(scenario, routerOf(scenario), path);
+    const found = report.findings.filter(({ code }) => code === 'RV104');
+    expect(found).toMatchObject([{ severity: 'note', message: expect.stringContaining('lacks packets') }]);
+    expect(found[0]?.connections).toEqual([1, 3, 5, 7]);
+    expect(report.verdict).toBe('verified');
+    const whole = await verifyForm(scenario, 'merged');
+    expect(whole.findings.map(({ code }) => code)).not.toContain('RV104');
+  });
+});
 
 describe('the share that stays open', () => {
   it('is no greater than it was', () => {
