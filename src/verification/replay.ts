@@ -81,6 +81,8 @@ export interface Replay {
   readonly lastTime: number;
   /** The capture is of all interfaces of the router at once (cooked), so that silence of one is no gap. */
   readonly sawAnyInterface: boolean;
+  /** Every interface that monitored connections can use was captured on the router. */
+  readonly covers: boolean;
   /** Interfaces of the router that monitored connections can use. */
   readonly neededInterfaces: readonly number[];
 }
@@ -134,8 +136,7 @@ class ReplayRun implements Replay {
   /** Frames that left a moment ago: of copies on two devices the second counts for nothing. */
   readonly #left = new Pairing(RECENT_EGRESS);
   readonly #decisions = new DecisionBatch(1);
-  /** Every interface that monitored connections can use was captured. */
-  readonly #covers: boolean;
+  readonly covers: boolean;
   readonly #key = newPathKey();
   readonly #scratch = new PacketBatch(1);
   /** How the requests of connections leave that the router translates: answers come back to that. */
@@ -163,10 +164,10 @@ class ReplayRun implements Replay {
     this.vantage.tell(first, captures.files().length, hostRoles(router, resolved, this.senders), options.vantage);
     const needed = interfacesInUse(router, resolved);
     this.neededInterfaces = [...needed].map((name) => (name === undefined ? -1 : interfaceIndex(name)));
-    this.#covers = coversConnections(captures, this.vantage, needed);
+    this.covers = coversConnections(captures, this.vantage, needed);
     this.forwarder = router.forwarder({
       verifyChecksums: options.verifyChecksums ?? false,
-      trustSequence: this.#covers,
+      trustSequence: this.covers,
     });
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
@@ -470,7 +471,7 @@ class ReplayRun implements Replay {
   /** A SYN from the router's own address that did not come in anywhere is the router's own. */
   #noteOwnSession(batch: PacketBatch, row: number, end: number): void {
     const flags = batch.tcpFlags[row]! & (Flag.syn | Flag.ack);
-    if (!this.#covers || end !== ServerEnd.destination || batch.protocol[row] !== IpProtocol.tcp || flags !== Flag.syn)
+    if (!this.covers || end !== ServerEnd.destination || batch.protocol[row] !== IpProtocol.tcp || flags !== Flag.syn)
       return;
     this.log.find(batch, row, end).isRouters = true;
   }

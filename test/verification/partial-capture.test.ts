@@ -33,9 +33,11 @@ describe('captures of some interfaces only', () => {
       state: REPLIES,
       intent: snat === 'own' ? INTENT : SPOOFING,
     });
-    expect(
-      made.findings.filter((item) => item.severity !== 'note').map((item) => `${item.code} ${item.message}`),
-    ).toEqual([]);
+    const alarms = made.findings.filter((item) => item.severity !== 'note');
+    // Where no capture shows that SPS uses another port than the client, conntrack might take packets for INVALID.
+    const mayShare = snat !== 'own' && (!names.includes('eth1') || snat === 'client-same-port');
+    expect(alarms.filter((item) => !(mayShare && /the client's address and port/.test(item.message)))).toEqual([]);
+    expect(made.verdict).toBe(alarms.length > 0 ? 'inconclusive' : 'verified');
     expect(made.summary.failed).toBe(0);
   });
 
