@@ -26,8 +26,7 @@ export interface ReportOptions {
   readonly sources: readonly { readonly path: string; readonly sha256: string }[];
 }
 
-/** A finding with what places it in a report. */
-export interface Placed extends Detected {
+interface Placed extends Detected {
   readonly kind: FindingKind;
   readonly rank: Severity;
 }
@@ -91,7 +90,7 @@ export function buildReport(run: Verification, registry: readonly Finding[], opt
 }
 
 /** Errors first, then by code, then the most frequent. */
-export function orderFindings(items: Placed[]): Placed[] {
+function orderFindings(items: Placed[]): Placed[] {
   return items
     .map((item, index) => ({ item, index }))
     .sort(
@@ -103,8 +102,7 @@ export function orderFindings(items: Placed[]): Placed[] {
     .map(({ item }) => item);
 }
 
-/** With numbers, and with causes by number. */
-export function numberFindings(placed: readonly Placed[]): FindingReport[] {
+function numberFindings(placed: readonly Placed[]): FindingReport[] {
   const ids = new Map(placed.map((item, index) => [item.key, index + 1]));
   return placed.map((item, index) => ({
     id: index + 1,
