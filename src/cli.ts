@@ -5,7 +5,7 @@ import { addCollect } from './commands/collect.ts';
 import { addDiff } from './commands/diff.ts';
 import { addExplain } from './commands/explain.ts';
 import { addInit } from './commands/init.ts';
-import { addLive } from './commands/live.ts';
+import { addJoin } from './commands/join.ts';
 import { addMerge } from './commands/merge.ts';
 import { addTest } from './commands/test.ts';
 import { addTrace } from './commands/trace.ts';
@@ -41,8 +41,8 @@ function program(): Command {
     addDiff,
     addTest,
     addMerge,
-    addLive,
     addInit,
+    addJoin,
     addExplain,
     addCollect,
   ])

@@ -58,16 +58,30 @@ export interface RawFrame {
   readonly bytes: Uint8Array;
 }
 
-/** Reads the frames of one capture in file order, with their bytes. Throws as {@link openCaptureSet} does. */
-export async function* readRawFrames(input: CaptureInput): AsyncGenerator<RawFrame, void, void> {
-  const opened = await openCapture(input, 0, [], false);
-  const { reader } = opened;
+/** What is known of a capture once its frames were read. */
+export interface RawFramesEnd {
+  readonly summary: CaptureFileSummary;
+  readonly problems: readonly Problem[];
+  readonly interfaces: readonly CaptureInterface[];
+}
+
+/** Reads the frames of one capture in file order, with their bytes; tells at the end what it was. Throws as {@link openCaptureSet} does. */
+export async function* readRawFrames(
+  input: CaptureInput,
+  onEnd?: (end: RawFramesEnd) => void,
+): AsyncGenerator<RawFrame, void, void> {
+  const interfaces: CaptureInterface[] = [];
+  const opened = await openCapture(input, 0, interfaces, false);
+  const { reader, file } = opened;
   const batch = new PacketBatch(1);
   try {
     for (;;) {
       batch.clearRow(0);
       const result = reader.next(batch, 0);
-      if (result === ReadResult.end) return;
+      if (result === ReadResult.end) {
+        onEnd?.({ summary: file.summary(), problems: file.problems(), interfaces });
+        return;
+      }
       if (result === ReadResult.needsMore) {
         await reader.advance();
         continue;
@@ -102,33 +116,6 @@ async function openCapture(
   verifyChecksums: boolean,
 ): Promise<OpenFile> {
   const opened = await openByteSource(input.path);
-  const begun = await openStream(input, opened, verifyChecksums, (format) => {
-    return new CaptureFile(index, input, format, interfaces);
-  });
-  const size = begun.isCompressed ? undefined : begun.source.size;
-  const frameLimit = size === undefined ? Number.POSITIVE_INFINITY : Math.ceil(size / MIN_RECORD_BYTES);
-  return { ...begun, frameLimit };
-}
-
-/** A capture whose format is known and whose frames can be read. */
-export interface OpenStream {
-  readonly file: CaptureFile;
-  /** Of the capture's own bytes: decompressed, where it was compressed. */
-  readonly source: ByteSource;
-  readonly reader: FrameReader;
-  readonly isCompressed: boolean;
-}
-
-/**
- * Tells by its first bytes what a stream is, and opens its reader; `fileOf` makes the file that counts its frames. Throws an
- * {@link InputError} of one line where it is no capture, and closes the stream then.
- */
-export async function openStream(
-  input: CaptureInput,
-  opened: ByteSource,
-  verifyChecksums: boolean,
-  fileOf: (format: 'pcap' | 'pcapng') => CaptureFile,
-): Promise<OpenStream> {
   let source = opened;
   try {
     let begin = await readBegin(source);
@@ -143,13 +130,15 @@ export async function openStream(
     if (recognised.kind === 'gzip' || recognised.kind === 'foreign') {
       throw new InputError(`${input.path}: ${describeForeign(recognised, isCompressed, begin, source)}; ${EXPECTED}`);
     }
-    const file = fileOf(recognised.kind);
+    const file = new CaptureFile(index, input, recognised.kind, interfaces);
     const stream = new ByteStream(source, begin);
     const reader =
       recognised.kind === 'pcap'
         ? await openPcap(stream, recognised.magic, file, verifyChecksums)
         : await openPcapng(stream, file, verifyChecksums);
-    return { file, source, reader, isCompressed };
+    const size = isCompressed ? undefined : source.size;
+    const frameLimit = size === undefined ? Number.POSITIVE_INFINITY : Math.ceil(size / MIN_RECORD_BYTES);
+    return { file, source, reader, frameLimit };
   } catch (error) {
     await source.close();
     throw error;

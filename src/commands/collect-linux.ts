@@ -189,7 +189,7 @@ print_connections() {
 
 print_settings() (
   cd /proc/sys && [ -e net/ipv4/ip_forward ] || exit 1
-  print_values net/ipv4/ip_forward net/ipv4/fwmark_reflect net/ipv4/fib_multipath_*
+  print_values net/ipv4/ip_forward net/ipv4/fwmark_reflect net/ipv4/fib_multipath_* net/ipv4/ipfrag_*
   for key in rp_filter src_valid_mark accept_local send_redirects shared_media forwarding route_localnet log_martians \
     bc_forwarding mc_forwarding accept_source_route ignore_routes_with_linkdown; do
     print_values net/ipv4/conf/*/"$key" net/ipv4/conf/.[!.]*/"$key"

@@ -76,7 +76,8 @@ export function loadRouter(paths: readonly string[], captures: readonly CaptureI
   };
 }
 
-function stateBeside(captures: readonly CaptureInput[]): string | undefined {
+/** The router's state that lies beside the first capture. */
+export function stateBeside(captures: readonly CaptureInput[]): string | undefined {
   const first = captures.find((capture) => capture.path !== '-');
   if (first === undefined) return undefined;
   return ['router.conf', 'router'].map((name) => join(dirname(first.path), name)).find((path) => existsSync(path));

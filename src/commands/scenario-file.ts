@@ -13,10 +13,12 @@ const VERDICT = v.picklist(['verified', 'failed', 'inconclusive']);
 const CODES = v.array(v.pipe(v.string(), v.regex(/^RV\d{3}$/, 'a code such as RV602')));
 const WORDS = v.union([v.string(), v.array(v.string())]);
 
-/** A scenario as written. `name`, `shows`, `recorded` and `kernel` are its author's; the rest is what is run and expected. */
+/** A scenario as written. `name`, `shows`, `forwarder`, `recorded` and `kernel` are its author's; the rest is what is run and expected. */
 const SCENARIO = v.strictObject({
   name: v.optional(v.string()),
   shows: v.optional(v.string()),
+  /** What forwarded the recorded packets, where it is not the router whose state is given. */
+  forwarder: v.optional(v.string()),
   recorded: v.optional(v.unknown()),
   kernel: v.optional(v.unknown()),
   /** File names, IFACE=FILE too; or several forms of the same recording by name, each of which must give what is expected. */
@@ -34,6 +36,7 @@ const SCENARIO = v.strictObject({
     v.strictObject({
       verdict: VERDICT,
       differs: v.optional(v.string()),
+      undetermined: v.optional(v.boolean()),
       findings: v.optional(CODES),
       absent: v.optional(CODES),
     }),

@@ -34,6 +34,26 @@ export const SITE_SCHEMA = v.strictObject({
   ),
   clients: v.optional(list('Monitored client networks; without them any source but SPS.', '192.168.0.0/24')),
   servers: v.optional(list('Monitored server networks; without them any destination.', '10.0.0.0/24')),
+  join: v.optional(
+    v.pipe(
+      v.strictObject({
+        spp: v.pipe(v.string(), v.metadata({ description: "SPP's primary IPv4 address.", examples: ['10.0.0.20'] })),
+        sps: v.optional(
+          list('Addresses of the SPS nodes that talk to SPP; without them those of `sps`.', '172.16.0.1'),
+        ),
+        entered: v.optional(
+          v.pipe(
+            v.string(),
+            v.metadata({
+              description: 'The host name or address that is entered on SPS as SPP.',
+              examples: ['spp.example'],
+            }),
+          ),
+        ),
+      }),
+      v.metadata({ description: 'The SPP that SPS is, or will be, joined to.' }),
+    ),
+  ),
 });
 
 export type SiteFile = v.InferOutput<typeof SITE_SCHEMA>;
@@ -66,6 +86,7 @@ export function parseSiteFile(path: string, text: string): SiteFile {
 }
 
 function expectedOf(key: string): string {
+  if (key === 'join') return 'expected spp: ADDRESS, and where wanted sps: and entered:';
   if (key === 'snat') return 'expected own, client or fixed';
   return 'expected a word or a list of words';
 }

@@ -5,6 +5,7 @@ import { parsePortRange } from '../net/port-range.ts';
 import { type IpPrefix, parsePrefix } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
 import type { StatedIntent } from '../verification/intent.ts';
+import { joinIntent } from './join-intent.ts';
 import type { SiteFile } from './site-file.ts';
 
 /** Options that state the intent, as the command line gives them. */
@@ -36,6 +37,8 @@ export function statedIntent(options: IntentOptions, site: SiteFile, sitePath: s
   const clients = pick(options.clients, '--clients', site.clients, parseNetwork);
   const servers = pick(options.servers, '--servers', site.servers, parseNetwork);
   const snat = parseSnat(options.snat) ?? site.snat;
+  // Without addresses of its own in the section the nodes are the SPS that is redirected to, stated or inferred.
+  const join = joinIntent({}, options.sps === undefined ? site : { ...site, sps: [...options.sps] }, sitePath);
   return {
     ...(sps !== undefined && { sps }),
     ...(spsInterfaces !== undefined && { spsInterfaces }),
@@ -43,6 +46,7 @@ export function statedIntent(options: IntentOptions, site: SiteFile, sitePath: s
     ...(clients !== undefined && { clients }),
     ...(servers !== undefined && { servers }),
     ...(snat !== undefined && { snat }),
+    ...(join !== undefined && { join }),
   };
 }
 

@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
-import { exitCodeOf, type FailOn } from '../report/report.ts';
+import { exitCodeOf, type FailOn, type Report } from '../report/report.ts';
 import { VANTAGES, type VantageName } from '../verification/verification.ts';
 import { verify, verifyWithEvidence } from '../verify.ts';
+import { rollbackPath, writeFixScript } from './fix-script.ts';
 import { withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
 import type { IntentOptions } from './stated-intent.ts';
@@ -19,6 +20,7 @@ interface VerifyCommandOptions extends IntentOptions, RenderingOptions {
   readonly connections?: 'all' | 'failed' | 'none';
   readonly verifyChecksums?: boolean;
   readonly progress: boolean;
+  readonly fixScript?: string;
 }
 
 /** `redirect-verify CAPTURE...`: the main job. */
@@ -45,6 +47,10 @@ export function addVerify(program: Command): void {
         'where the captures were taken (default: told by MAC addresses and interfaces)',
       ).choices(VANTAGES),
     );
+  command.option(
+    '--fix-script <file>',
+    'write the fixes of a Linux router as a script, with a rollback beside it; never run by this tool',
+  );
   withOutput(withReport(command)).action(async (captures: string[], options: VerifyCommandOptions) => {
     process.exitCode = await run(captures, options);
   });
@@ -53,6 +59,8 @@ export function addVerify(program: Command): void {
 async function run(given: readonly string[], options: VerifyCommandOptions): Promise<number> {
   const { captures, loaded, stated, inputs, notices } = prepare({ ...options, captures: given });
   if (options.output !== undefined) refuseInput(options.output, inputs);
+  if (options.fixScript !== undefined)
+    for (const path of [options.fixScript, rollbackPath(options.fixScript)]) refuseInput(path, inputs, '--fix-script');
   for (const line of notices) notice(line);
   const progress = new Progress(options.progress && options.quiet !== true);
   try {
@@ -72,10 +80,26 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
         : { report: await verify(captures, loaded.router, stated, settings), evidence: undefined };
     progress.end();
     writeReport(report, options, inputs, evidence);
+    if (options.fixScript !== undefined) {
+      const commands = writeFixScript(report, options.fixScript, inputs);
+      const fixed = loaded.router.altered(commands);
+      const after =
+        commands.length === 0 || fixed === undefined || captures.some((capture) => capture.path === '-')
+          ? undefined
+          : await verify(captures, fixed, stated, { whatIf: true, sources: [], connections: 'none' });
+      notice(fixNotice(options.fixScript, commands, after));
+    }
     return exitCodeOf(report, options.failOn);
   } finally {
     progress.end();
   }
+}
+
+function fixNotice(path: string, commands: readonly string[], after: Report | undefined): string {
+  if (commands.length === 0) return 'fix script: no finding has a fix, none written';
+  const count = `${commands.length} ${commands.length === 1 ? 'command' : 'commands'}`;
+  const then = after === undefined ? '' : `; with them this traffic would be ${after.verdict} (what-if)`;
+  return `fix script: ${path}, ${count}, rollback ${rollbackPath(path)}${then}`;
 }
 
 function notice(text: string): void {

@@ -47,11 +47,11 @@ function replaceFile(path: string, text: string): void {
 }
 
 /** Throws InputError where the output would overwrite an input. */
-export function refuseInput(path: string, inputs: readonly string[]): void {
+export function refuseInput(path: string, inputs: readonly string[], option = '--output'): void {
   if (!existsSync(path)) return;
   const real = realpathSync(path);
   for (const input of inputs) {
     if (existsSync(input) && realpathSync(input) === real)
-      throw new InputError(`--output ${path}: is an input of this run and is not overwritten`);
+      throw new InputError(`${option} ${path}: is an input of this run and is not overwritten`);
   }
 }

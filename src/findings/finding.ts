@@ -1,4 +1,5 @@
 import { configPlace, type Note, type Severity, type Where } from '../diagnostic/diagnostic.ts';
+import type { JoinRun } from '../join/join-run.ts';
 import type { Case, Diagnoser, Diagnosis } from '../verification/diagnose.ts';
 import { decider, type Failure, proofOf } from '../verification/failures.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
@@ -48,6 +49,8 @@ export interface Finding {
   readonly kind: FindingKind;
   /** What of this kind the run shows; called once, after everything was judged. */
   readonly detect: (run: Verification) => readonly Detected[];
+  /** What of this kind a run of `join` shows. */
+  readonly detectJoin?: (run: JoinRun) => readonly Detected[];
   /** For configuration causes: recognises a failing packet's cause. */
   readonly diagnose?: Diagnoser;
 }

@@ -6,6 +6,7 @@ import { captureLostPackets } from './rv104-capture-lost-packets.ts';
 import { frameCutShort } from './rv105-frame-cut-short.ts';
 import { unsupportedLinkType } from './rv106-unsupported-link-type.ts';
 import { connectionBeganBeforeCapture } from './rv107-connection-began-before-capture.ts';
+import { staleRouterState } from './rv109-stale-router-state.ts';
 import { malformedPacket } from './rv201-malformed-packet.ts';
 import { unmodelledStatement } from './rv301-unmodelled-statement.ts';
 import { unparsedStatement } from './rv302-unparsed-statement.ts';
@@ -45,6 +46,13 @@ import { reversePathDrop } from './rv602-reverse-path-drop.ts';
 import { markChangesReversePath } from './rv603-mark-changes-reverse-path.ts';
 import { directionsUseDifferentSps } from './rv604-directions-use-different-sps.ts';
 import { icmpErrorBypassesSps } from './rv605-icmp-error-bypasses-sps.ts';
+import { joinPortUnreachable } from './rv701-join-port-unreachable.ts';
+import { joinTrafficRedirected } from './rv702-join-traffic-redirected.ts';
+import { joinCertificateNameMismatch } from './rv703-join-certificate-name-mismatch.ts';
+import { joinCertificateExpired } from './rv704-join-certificate-expired.ts';
+import { joinTlsRejected } from './rv705-join-tls-rejected.ts';
+import { joinAddressNotIpv4 } from './rv706-join-address-not-ipv4.ts';
+import { joinOneDirection } from './rv707-join-one-direction.ts';
 import { undeterminedVerdict } from './rv901-undetermined-verdict.ts';
 import { noMonitoredTraffic } from './rv902-no-monitored-traffic.ts';
 import { unmonitoredServiceSeen } from './rv903-unmonitored-service-seen.ts';
@@ -58,6 +66,7 @@ export const FINDINGS: readonly Finding[] = [
   frameCutShort,
   unsupportedLinkType,
   connectionBeganBeforeCapture,
+  staleRouterState,
   malformedPacket,
   unmodelledStatement,
   unparsedStatement,
@@ -97,6 +106,13 @@ export const FINDINGS: readonly Finding[] = [
   markChangesReversePath,
   directionsUseDifferentSps,
   icmpErrorBypassesSps,
+  joinPortUnreachable,
+  joinTrafficRedirected,
+  joinCertificateNameMismatch,
+  joinCertificateExpired,
+  joinTlsRejected,
+  joinAddressNotIpv4,
+  joinOneDirection,
   undeterminedVerdict,
   noMonitoredTraffic,
   unmonitoredServiceSeen,

@@ -1,4 +1,8 @@
-import { type Finding, fromProblems } from './finding.ts';
+import { ConntrackView } from '../forwarding/decision.ts';
+import { judge } from '../verification/judge.ts';
+import type { JudgedWay } from '../verification/judged.ts';
+import type { Verification } from '../verification/verification.ts';
+import { type Detected, detected, type Finding, fromProblems } from './finding.ts';
 
 /** RV104. */
 export const captureLostPackets: Finding = {
@@ -14,5 +18,30 @@ export const captureLostPackets: Finding = {
       'Capture with a filter for the monitored service, a smaller snap length (-s 256) and a larger buffer (-B).',
     references: ['pcapng: Interface Statistics Block'],
   },
-  detect: (run) => fromProblems(run, 'RV104'),
+  detect: (run) => [...fromProblems(run, 'RV104'), ...lostInSilence(run)],
 };
+
+/**
+ * Packets that do not fit into their connections as captured, and that the router let pass as theirs: it saw packets that the capture
+ * lacks, although the capture says nothing of a loss.
+ */
+function lostInSilence(run: Verification): Detected[] {
+  const taken = (way: JudgedWay): boolean =>
+    way.path.conntrack === ConntrackView.invalid &&
+    way.category === 'viaSps' &&
+    judge(way.path, way.fromSps) !== 'viaSps';
+  const items = run.connections.filter((item) => item.ways.some(taken));
+  const first = items[0]?.ways.find(taken);
+  if (first === undefined) return [];
+  const packets = items.flatMap((item) => item.ways.filter(taken)).reduce((sum, way) => sum + way.count.packets, 0);
+  return [
+    detected({
+      message: `${packets === 1 ? 'a packet does' : `${packets} packets do`} not fit into the connections as captured, and went the way of these all the same: the capture lacks packets that the router saw, and what it has is taken as belonging to its connection`,
+      key: 'RV104:silent',
+      severity: 'note',
+      count: packets,
+      connections: items.map((item) => item.connection.id),
+      where: run.placeOf({ file: first.count.firstFile, frame: first.count.firstFrame }, first.path.ingress),
+    }),
+  ];
+}

@@ -239,7 +239,7 @@ function wholeRun(run: Verification): Detected[] {
       }),
     );
   }
-  const { ipv6, fragments } = run.replay;
+  const { ipv6, fragments, pieces } = run.replay;
   // What is proven to go past SPS is RV508's.
   if (ipv6.count > 0 && ipv6.first !== undefined && bypassingIpv6(run.router, run.replay).undecided > 0) {
     found.push(
@@ -259,6 +259,17 @@ function wholeRun(run: Verification): Detected[] {
         key: 'RV901:fragments',
         count: fragments.count,
         where: run.placeOf(fragments.first, -1),
+        undetermines: 'run',
+      }),
+    );
+  }
+  if (pieces.first !== undefined) {
+    found.push(
+      detected({
+        message: `${pieces.count} fragments between monitored hosts whose datagrams are not whole in the capture: their way is not determined`,
+        key: 'RV901:pieces',
+        count: pieces.count,
+        where: run.placeOf(pieces.first, -1),
         undetermines: 'run',
       }),
     );

@@ -1,5 +1,5 @@
 import type { Evidence } from '../report/evidence.ts';
-import type { DirectionReport, FindingKind, Report } from '../report/report.ts';
+import type { DirectionReport, FindingKind, JoinCertificateReport, JoinReport, Report } from '../report/report.ts';
 
 /** A way to write a report. */
 export interface Format {
@@ -66,4 +66,46 @@ export function directionWords(direction: DirectionReport): string {
   if (direction.viaSps > 0) parts.push(`${direction.viaSps} via SPS`);
   if (direction.probes > 0) parts.push(`${direction.probes} synthesized`);
   return parts.length > 0 ? parts.join(', ') : 'none';
+}
+
+/** A row for each connection that a join needs: verdict, connection, what the router does, what was seen. */
+export function joinRows(join: JoinReport): string[][] {
+  return join.flows.map((flow) => [
+    flow.verdict,
+    `${flow.client} > ${flow.server}`,
+    flow.expected === undefined ? 'not known' : (flow.expectedDetail ?? flow.expected),
+    flow.observed === undefined
+      ? 'not tried'
+      : `${flow.observed}${flow.attempts > 1 ? `, the last of ${flow.attempts}` : ''}`,
+  ]);
+}
+
+/** What is known of SPP's certificate, in one line. */
+export function certificateWords(seen: JoinCertificateReport): string {
+  const outcome = {
+    'went-on': 'SPS went on with a request, so it took the certificate',
+    rejected: 'the handshake was ended with an alert',
+    unknown: 'what SPS made of it is not known',
+  }[seen.outcome];
+  const what = {
+    visible: `names ${seen.names ?? 'nothing that can be read'}${matchWords(seen)}${seen.validity === undefined ? '' : `, ${VALIDITY_WORDS[seen.validity]}`}`,
+    encrypted: 'is encrypted, its names and dates cannot be seen',
+    none: 'is not in the capture',
+  }[seen.certificate];
+  const notes = seen.notes.length > 0 ? ` (${seen.notes.join('; ')})` : '';
+  return `certificate at frame ${seen.frame}, ${seen.version ?? 'TLS'}: ${what}; ${outcome}${notes}`;
+}
+
+const VALIDITY_WORDS = {
+  valid: 'valid then',
+  expired: 'expired',
+  'not-yet': 'not valid yet',
+  unreadable: 'with dates that cannot be read',
+} as const;
+
+function matchWords({ match, entered }: JoinCertificateReport): string {
+  if (match === undefined) return '';
+  if (match === 'none') return `, not ${entered}`;
+  const by = match === 'common-name' ? 'by Common Name only, which newer clients do not look at' : 'by subjectAltName';
+  return `, and so ${entered} (${by})`;
 }

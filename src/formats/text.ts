@@ -1,7 +1,16 @@
 import pc from 'picocolors';
 import type { Where } from '../diagnostic/diagnostic.ts';
-import type { ConnectionReport, FindingReport, Report } from '../report/report.ts';
-import { clean, directionWords, type Format, type RenderOptions, SNAT_WORDS, VANTAGE_WORDS } from './format.ts';
+import type { ConnectionReport, FindingReport, JoinReport, Report } from '../report/report.ts';
+import {
+  certificateWords,
+  clean,
+  directionWords,
+  type Format,
+  joinRows,
+  type RenderOptions,
+  SNAT_WORDS,
+  VANTAGE_WORDS,
+} from './format.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -15,13 +24,16 @@ function renderText(given: Report, options: RenderOptions): string {
   const colors = pc.createColors(options.color);
   const lines = [verdictLine(report, colors)];
   if (options.quiet) return `${lines.join('\n')}\n`;
-  lines.push(...groundLines(report, colors), '');
+  lines.push(
+    ...(report.join === undefined ? groundLines(report, colors) : joinGround(report, report.join, colors)),
+    '',
+  );
   for (const finding of report.findings) {
     if (finding.severity === 'note' && !options.verbose && report.verdict !== 'verified' && finding.code !== 'RV415')
       continue;
     lines.push(...findingLines(finding, report, options, colors), '');
   }
-  lines.push(...connectionLines(report, options, colors));
+  lines.push(...(report.join === undefined ? connectionLines(report, options, colors) : joinLines(report.join)));
   return `${lines.join('\n')}\n`;
 }
 
@@ -88,6 +100,42 @@ function groundLines(report: Report, colors: Colors): string[] {
   if (report.check === undefined)
     say('packets', `${summary.monitoredPackets} of monitored connections, in ${summary.packets} frames`);
   return lines;
+}
+
+/** On what the verdict of `join` rests. */
+function joinGround(report: Report, join: JoinReport, colors: Colors): string[] {
+  const lines: string[] = [];
+  const say = (label: string, value: string): void => {
+    lines.push(`${colors.dim(label.padEnd(11))}${value}`);
+  };
+  for (const capture of report.captures)
+    say('capture', `${capture.path}, ${capture.packets} frames${capture.truncated ? ', truncated' : ''}`);
+  const sources = report.router.sources.map((source) => source.path).join(', ');
+  say('router', sources === '' ? 'none given: only what captures show' : sources);
+  for (const notice of report.router.notices ?? []) say('', notice);
+  say(
+    'join',
+    `SPS ${join.sps.join(', ')} to SPP ${join.spp}${join.entered === undefined ? '' : `, entered as ${join.entered}`}`,
+  );
+  return lines;
+}
+
+/** The connections that the join needs, then what is known of SPP's certificate. */
+function joinLines(join: JoinReport): string[] {
+  return [
+    ...tableLines([['verdict', 'connection', 'router', 'capture'], ...joinRows(join)]),
+    ...join.certificates.map(certificateWords),
+  ];
+}
+
+function tableLines(table: readonly (readonly string[])[]): string[] {
+  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  return table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 function findingLines(finding: FindingReport, report: Report, options: RenderOptions, colors: Colors): string[] {

@@ -116,4 +116,6 @@ export const DecisionFlag = {
   dumpedEntry: 32,
   /** The router knows no marks: `fwmark` and `connmark` say nothing. */
   noMarks: 64,
+  /** A fragment that waits for the rest of its datagram: its decision comes with the last piece (see Forwarder.settled). */
+  held: 128,
 } as const;

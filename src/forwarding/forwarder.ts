@@ -11,6 +11,14 @@ export interface Unknown {
   readonly origin?: Span;
 }
 
+/** A fragment that the router held until it was settled what becomes of its datagram. */
+export interface SettledFragment {
+  readonly file: number;
+  readonly frame: number;
+  /** Its datagram was put together; else it was thrown away. */
+  readonly whole: boolean;
+}
+
 /**
  * A router in operation: its configuration and the state that packets make in it (connection entries). Packets are given in time
  * order; each decision changes the state as the kernel's would.
@@ -32,6 +40,11 @@ export interface Forwarder {
 
   /** Decides about the packet in a row that entered on an interface, writes row `into` of the decisions, updates the state. Never throws. */
   decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void;
+  /**
+   * Fragments that were held, and whose fate the last decision settled: where whole, it is the decision about their datagram. Undefined
+   * where the router puts no fragments together that it forwards.
+   */
+  readonly settled?: readonly SettledFragment[] | undefined;
   /** Takes the walk of the packet just decided again, recorded, with the state as it was before it; changes nothing. */
   explainLast(): Walk;
 

@@ -27,6 +27,11 @@ export class MonitoredServices {
     this.#isLocal = isLocal;
   }
 
+  /** Whether some service of the packet's protocol is monitored. */
+  hasProtocol(batch: PacketBatch, row: number): boolean {
+    return this.#ports[batch.protocol[row]!] !== undefined;
+  }
+
   /** Whether the packet has ports of a monitored service at all, whatever its addresses. */
   hasServicePort(batch: PacketBatch, row: number): boolean {
     const ports = this.#ports[batch.protocol[row]!];

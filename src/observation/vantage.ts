@@ -218,7 +218,9 @@ export class Vantage {
   #raise(batch: PacketBatch, row: number): void {
     const seen = this.interface;
     const upper = this.#lower.upper(seen, batch.vlan[row]!);
-    if (upper !== seen) {
+    const named = this.#ofCapture[batch.captureInterface[row]!] ?? -1;
+    // Its MAC address may have told the upper device already.
+    if (upper !== seen || (named >= 0 && named !== seen && this.#lower.isBelow(named, seen))) {
       if (this.#all || this.#ofCapture.includes(upper)) this.side = Side.lower;
       this.interface = upper;
     } else if (this.#isChildsCopy(batch, row, seen)) {

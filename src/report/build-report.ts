@@ -26,7 +26,8 @@ export interface ReportOptions {
   readonly sources: readonly { readonly path: string; readonly sha256: string }[];
 }
 
-interface Placed extends Detected {
+/** A finding with what places it in a report. */
+export interface Placed extends Detected {
   readonly kind: FindingKind;
   readonly rank: Severity;
 }
@@ -90,7 +91,7 @@ export function buildReport(run: Verification, registry: readonly Finding[], opt
 }
 
 /** Errors first, then by code, then the most frequent. */
-function orderFindings(items: Placed[]): Placed[] {
+export function orderFindings(items: Placed[]): Placed[] {
   return items
     .map((item, index) => ({ item, index }))
     .sort(
@@ -102,7 +103,8 @@ function orderFindings(items: Placed[]): Placed[] {
     .map(({ item }) => item);
 }
 
-function numberFindings(placed: readonly Placed[]): FindingReport[] {
+/** With numbers, and with causes by number. */
+export function numberFindings(placed: readonly Placed[]): FindingReport[] {
   const ids = new Map(placed.map((item, index) => [item.key, index + 1]));
   return placed.map((item, index) => ({
     id: index + 1,

@@ -45,6 +45,7 @@ export function mergeReports(given: readonly NamedReport[], which: ReportOptions
     verdict: verdictOf(reports, total),
     mode: first.report.mode,
     captures: reports.flatMap((report) => report.captures),
+    ...vantageOf(reports),
     router: { ...router, ...(notices.length > 0 && { notices }) },
     intent: { ...first.report.intent, snat: snatOf(reports), inferred: inferredOf(reports) },
     summary,
@@ -93,6 +94,21 @@ function checkCaptures(given: readonly NamedReport[]): void {
       seen.set(key, path);
     }
   }
+}
+
+/** What each of them shows; absent where one of an older version does not say. */
+function vantageOf(reports: readonly Report[]): Pick<Report, 'vantage'> {
+  const all = reports.flatMap((report) => report.vantage ?? []);
+  const [first] = all;
+  if (first === undefined || all.length < reports.length) return {};
+  return {
+    vantage: {
+      stated: all.every((one) => one.stated),
+      interfaces: first.interfaces.filter((name) => all.every((one) => one.interfaces.includes(name))),
+      missing: [...new Set(all.flatMap((one) => one.missing))],
+      showsBypass: all.every((one) => one.showsBypass),
+    },
+  };
 }
 
 function snatOf(reports: readonly Report[]): Report['intent']['snat'] {

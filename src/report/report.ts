@@ -76,6 +76,47 @@ export interface VantageReport {
   readonly showsBypass: boolean;
 }
 
+/** What joining SPS to SPP needs, and what is known of it. */
+export interface JoinReport {
+  readonly spp: string;
+  readonly sps: readonly string[];
+  /** What is, or would be, entered as SPP's address; absent where neither said nor seen. */
+  readonly entered?: string;
+  readonly flows: readonly JoinFlowReport[];
+  readonly certificates: readonly JoinCertificateReport[];
+}
+
+export interface JoinFlowReport {
+  readonly client: string;
+  /** Address and port. */
+  readonly server: string;
+  readonly verdict: Verdict;
+  /** What the router does with it; absent without a router. */
+  readonly expected?: 'forwarded' | 'redirected' | 'blocked' | 'beside' | 'unknown';
+  /** In words: why, or by which interfaces. */
+  readonly expectedDetail?: string;
+  /** How it was last seen to go; absent where it was not tried in a capture. */
+  readonly observed?: 'answered' | 'refused' | 'reset' | 'silent' | 'one-sided' | 'open';
+  readonly attempts: number;
+}
+
+/** SPP's certificate in one handshake. */
+export interface JoinCertificateReport {
+  readonly path: string;
+  readonly frame: number;
+  readonly version?: string;
+  /** `encrypted`: TLS 1.3 hides it. `none`: the capture does not hold it. */
+  readonly certificate: 'visible' | 'encrypted' | 'none';
+  readonly entered: string;
+  readonly match?: 'subject-alt-name' | 'common-name' | 'none';
+  readonly names?: string;
+  readonly issuer?: string;
+  readonly validity?: 'valid' | 'expired' | 'not-yet' | 'unreadable';
+  /** What SPS made of it. */
+  readonly outcome: 'went-on' | 'rejected' | 'unknown';
+  readonly notes: readonly string[];
+}
+
 /** The result of a run as plain data, in the contract's words. */
 export interface Report {
   readonly schema: 'redirect-verify/report/1';
@@ -83,7 +124,7 @@ export interface Report {
   /** check: no capture; sessions were made up at the edges of what is monitored. */
   readonly mode: 'observed' | 'what-if' | 'check';
   readonly captures: readonly CaptureReport[];
-  /** Absent in merged reports, and in those of older versions. */
+  /** Of a merged report: what every part shows. Absent in reports of older versions. */
   readonly vantage?: VantageReport;
   readonly router: {
     readonly dialects: readonly string[];
@@ -111,6 +152,8 @@ export interface Report {
     /** Services next to the monitored ones that go to SPS all the same. */
     readonly alsoRedirected: readonly string[];
   };
+  /** Of `join`: the connections that SPS and SPP need of each other; `summary` counts these. */
+  readonly join?: JoinReport;
   readonly summary: {
     readonly packets: number;
     readonly monitoredPackets: number;
@@ -124,8 +167,6 @@ export interface Report {
   /** How many connections are not listed; absent where all are. */
   readonly connectionsOmitted?: number;
   readonly findings: readonly FindingReport[];
-  /** Of a live run whose router's state was read again: what was judged by the states before, oldest first. */
-  readonly earlier?: readonly Report[];
 }
 
 /** From which severity on a finding makes the run end with 1. */

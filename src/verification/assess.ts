@@ -3,6 +3,7 @@ import type { Intent, SnatMode } from '../model/intent.ts';
 import { equalIpAddress, type IpAddress, type Words } from '../net/ip-address.ts';
 import { hostPrefix, prefixContains } from '../net/prefix.ts';
 import { beganBefore, type Connection } from '../observation/connection-log.ts';
+import { Doubts } from './doubts.ts';
 import type { ResolvedIntent } from './intent.ts';
 import { type Category, judge } from './judge.ts';
 import { isOfDumpedEntry, type JudgedConnection, type JudgedProbes, type JudgedWay } from './judged.ts';
@@ -36,7 +37,12 @@ export function assess(
 ): Assessment {
   learnSpsAddresses(run);
   // A capture that lost frames of one connection may have lost those of another.
-  const complete = !lossy && !run.log.connections.some((connection) => connection.lacksSegments);
+  const complete =
+    !lossy &&
+    !run.log.connections.some(
+      (connection) =>
+        connection.lacksSegments || (run.covers && connection.unpairedEgress > 0 && !connection.isRouters),
+    );
   const connections = run.log.connections
     .map((connection) =>
       judgeConnection(connection, run, resolved.intent, complete, whatIf, isRouters(router, connection)),
@@ -49,8 +55,23 @@ export function assess(
   const snatInferred = resolved.intent.snat === 'unknown';
   const snat = snatInferred ? snatSeen(connections, resolved.intent) : resolved.intent.snat;
   const synthesis = new Synthesis(run, router, resolved, snat, whatIf, spoofingSeen(connections));
-  for (const item of connections) item.probes = synthesis.probesFor(item);
+  // A port of SPS's own is shown by a client leg and its server leg, which are two connections then.
+  const hasOwnPort = connections.some((item) => item.leg === 'client' && item.hasServerLeg);
+  const mayShareTuple = (snat === 'client' || snat === 'unknown') && !hasOwnPort;
+  const doubts = new Doubts({ run, router, resolved, complete: complete && run.covers, mayShareTuple });
+  for (const item of connections)
+    item.probes = whatIf ? synthesis.probesFor(item) : withDoubts(item, synthesis, doubts);
   return { connections, snat, snatInferred, snatKnown: snat !== 'unknown', specOf: (item) => synthesis.specsOf(item) };
+}
+
+function withDoubts(item: JudgedConnection, synthesis: Synthesis, doubts: Doubts): JudgedProbes {
+  if (doubts.isOfUnknownClient(item)) return NO_PROBES;
+  const probes = synthesis.probesFor(item);
+  // What fails anyway needs no doubt.
+  if (item.ways.some((way) => way.category !== 'viaSps' && !way.stray) || probes.problems.length > 0) return probes;
+  const [spec] = synthesis.specsOf(item);
+  const reasons = doubts.of(item, spec, synthesis.specOf(item, 'client-same-port'));
+  return reasons.length === 0 ? probes : { ...probes, undetermined: [...probes.undetermined, ...reasons] };
 }
 
 /** Copies of frames that were sent to SPS's address bear SPS's MAC address; so do the frames that answer them. */

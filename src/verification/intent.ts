@@ -1,3 +1,4 @@
+import type { JoinIntent } from '../model/join-intent.ts';
 import type { Intent, IntentPart, Service, SnatMode } from '../model/intent.ts';
 import { equalIpAddress, formatIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { formatPrefix, type IpPrefix, networkOf } from '../net/prefix.ts';
@@ -12,6 +13,8 @@ export interface StatedIntent {
   readonly services?: readonly Service[];
   readonly clients?: readonly IpPrefix[];
   readonly servers?: readonly IpPrefix[];
+  /** The SPP that these SPS are, or will be, joined to. */
+  readonly join?: JoinIntent;
 }
 
 /** An intent with what is to be said of how it came about. */

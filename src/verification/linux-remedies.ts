@@ -65,6 +65,7 @@ export function linuxRemedies(device: LinuxDevice): Remedies {
     replaceNextHop: (route, sps, spsInterface) => [replaceNextHop(route, sps, spsInterface, table)],
     raisePolicyRule: (fwmark, decidedAt) => raisePolicyRule(device, fwmark, decidedAt, table),
     permit: (flow) => [[`${iptables} -I FORWARD ${matchOf(flow, true)} -j ACCEPT`]],
+    leaveAlone: (flow) => [[`${iptables} -t mangle -I PREROUTING ${matchOf(flow, false)} -j ACCEPT`]],
     leaveUntranslated: (flow) => [
       [`${iptables} -t nat -I POSTROUTING -o ${flow.egress} ${matchOf({ ...flow, ingress: '' }, false)} -j ACCEPT`],
     ],

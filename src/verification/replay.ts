@@ -1,5 +1,5 @@
 import type { CaptureSet } from '../capture/capture-set.ts';
-import { DecisionBatch } from '../forwarding/decision.ts';
+import { DecisionBatch, DecisionFlag, Disposition } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import { USUAL_PORTS } from '../model/intent.ts';
 import { type IpAddress, ipv4 } from '../net/ip-address.ts';
@@ -22,9 +22,10 @@ import { hopOf, translationOf } from './session.ts';
 import { SideTraffic } from './side-traffic.ts';
 import { hostRoles, interfacesInUse, vantageOf } from './surroundings.ts';
 
-/** Frames that are run at a time; by the first so many it is told where a capture was taken. */
-export const BATCH_ROWS = 4096;
+const BATCH_ROWS = 4096;
 const RECENT_EGRESS = 4096;
+/** Fragments that are remembered while the router holds them; of more than that, the oldest never came together. */
+const HELD_FRAGMENTS = 4096;
 
 interface Endpoint {
   readonly address: number;
@@ -66,6 +67,8 @@ export interface Replay {
   readonly cut: FrameTally;
   /** Later fragments between monitored hosts, which have no ports. */
   readonly fragments: FrameTally;
+  /** Fragments between monitored hosts of datagrams that never came together in the router. */
+  readonly pieces: FrameTally;
   /** ICMP redirects that the router was seen sending. */
   readonly icmpRedirects: FrameTally;
   /** Fragments and ICMP errors of redirected connections that go another way. */
@@ -82,6 +85,8 @@ export interface Replay {
   readonly lastTime: number;
   /** The capture is of all interfaces of the router at once (cooked), so that silence of one is no gap. */
   readonly sawAnyInterface: boolean;
+  /** Every interface that monitored connections can use was captured on the router. */
+  readonly covers: boolean;
   /** Interfaces of the router that monitored connections can use. */
   readonly neededInterfaces: readonly number[];
 }
@@ -101,11 +106,11 @@ export async function replay(
     run.consume(batch);
     options.onProgress?.(run.frames);
   }
+  run.finish();
   return run;
 }
 
-/** A router that frames are run through as they come. */
-export class ReplayRun implements Replay {
+class ReplayRun implements Replay {
   frames = 0;
   ipFrames = 0;
   readonly log = new ConnectionLog();
@@ -118,6 +123,7 @@ export class ReplayRun implements Replay {
   sawEgress = false;
   readonly cut: FrameTally = { count: 0 };
   readonly fragments: FrameTally = { count: 0 };
+  readonly pieces: FrameTally = { count: 0 };
   readonly icmpRedirects: FrameTally = { count: 0 };
   readonly side = new SideTraffic(this.log);
   readonly ipv6: FrameTally = { count: 0 };
@@ -136,25 +142,26 @@ export class ReplayRun implements Replay {
   /** Frames that left a moment ago: of copies on two devices the second counts for nothing. */
   readonly #left = new Pairing(RECENT_EGRESS);
   readonly #decisions = new DecisionBatch(1);
-  /** Every interface that monitored connections can use was captured. */
-  readonly #covers: boolean;
+  readonly covers: boolean;
   readonly #key = newPathKey();
   readonly #scratch = new PacketBatch(1);
+  /** Fragments that the router holds, by file and frame. */
+  readonly #held = new Map<string, { readonly batch: PacketBatch; readonly position: number }>();
+  /** Of the packet at hand. */
+  #connection: Connection | undefined;
+  #path = -1;
+  #translated = 0;
   /** How the requests of connections leave that the router translates: answers come back to that. */
-  readonly #translations = new WeakMap<Connection, { readonly source: Endpoint; readonly destination: Endpoint }>();
+  readonly #translations = new Map<number, { readonly source: Endpoint; readonly destination: Endpoint }>();
   readonly #explain: () => ReturnType<Forwarder['explainLast']>;
 
-  /**
-   * `first`: the frames with which the captures begin, by which it is told where they were taken. `previous`: what forwarded until now, if
-   * the router's configuration changes while it forwards; it is not to be used any more.
-   */
+  /** `first`: the frames with which the captures begin, by which it is told where they were taken. */
   constructor(
     captures: CaptureSet,
     router: Router,
     resolved: ResolvedIntent,
     options: ReplayOptions,
     first: PacketBatch,
-    previous?: Forwarder,
   ) {
     this.#captures = captures;
     this.#router = router;
@@ -169,12 +176,11 @@ export class ReplayRun implements Replay {
     this.vantage.tell(first, captures.files().length, hostRoles(router, resolved, this.senders), options.vantage);
     const needed = interfacesInUse(router, resolved);
     this.neededInterfaces = [...needed].map((name) => (name === undefined ? -1 : interfaceIndex(name)));
-    this.#covers = coversConnections(captures, this.vantage, needed);
-    const configured = router.forwarder({
+    this.covers = coversConnections(captures, this.vantage, needed);
+    this.forwarder = router.forwarder({
       verifyChecksums: options.verifyChecksums ?? false,
-      trustSequence: this.#covers,
+      trustSequence: this.covers,
     });
-    this.forwarder = previous?.replacedBy?.(configured) ?? configured;
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
     this.#monitored = new MonitoredServices(resolved.intent, (family, words, offset) =>
@@ -191,16 +197,6 @@ export class ReplayRun implements Replay {
     for (let row = 0; row < batch.length; row++) this.#frame(batch, row);
     this.frames += batch.length;
     if (batch.length > 0) this.lastTime = batch.seconds[batch.length - 1]! * 1e9 + batch.nanoseconds[batch.length - 1]!;
-  }
-
-  /** Learns who is who from the ARP frames of an earlier batch, and judges nothing by it. */
-  recall(batch: PacketBatch): void {
-    for (let row = 0; row < batch.length; row++) {
-      if ((batch.status[row]! & Status.arp) === 0) continue;
-      this.vantage.place(batch, row);
-      this.#arp(batch, row);
-    }
-    this.unansweredArp = 0;
   }
 
   #frame(batch: PacketBatch, row: number): void {
@@ -261,6 +257,10 @@ export class ReplayRun implements Replay {
 
   #ingress(batch: PacketBatch, row: number, position: number): void {
     if (this.#pairing.isDuplicate(batch, row, position, this.vantage.repeats(batch, row))) return;
+    if (this.#takesFragment(batch, row)) {
+      this.#fragment(batch, row, position);
+      return;
+    }
     if (!this.#monitored.hasServicePort(batch, row)) {
       this.#unmonitored(batch, row, position);
       return;
@@ -273,25 +273,96 @@ export class ReplayRun implements Replay {
     const ingress = wasReply ? (this.senders.spsInterfaces[0] ?? position) : position;
     this.#completeHandshake(batch, row, spsSide);
     this.forwarder.decide(batch, row, ingress, this.#decisions, 0);
+    if (this.#judge(batch, row, ingress, spsSide, wasReply)) this.#count(batch, row, position);
+  }
+
+  /** Which connection the packet that was just decided about belongs to, and its way; false where to none that is monitored. */
+  #judge(batch: PacketBatch, row: number, ingress: number, spsSide: boolean, wasReply: boolean): boolean {
     const translated = translationOf(this.#decisions, 0, batch, row);
     const identity = translated !== 0 && this.#decisions.isReply[0] === 1 ? this.#leaving(batch, row) : batch;
     const identityRow = identity === batch ? row : 0;
     const end = this.#endOf(identity, identityRow, spsSide || wasReply);
     if (end === ServerEnd.none) {
       if (batch.family[row] === 6) tally(this.ipv6, batch, row);
-      return;
+      return false;
     }
     const connection = this.log.find(identity, identityRow, end, spsSide || wasReply);
     const { toServer } = this.log;
-    if (toServer && translated !== 0) this.#rememberTranslation(connection);
-    const path = this.#intern(batch, row, ingress, toServer, wasReply);
-    const token = this.log.count(connection, path, batch, row);
+    if (toServer && translated !== 0) this.#rememberTranslation(connection.id);
+    this.#connection = connection;
+    this.#path = this.#intern(batch, row, ingress, toServer, wasReply);
+    this.#translated = translated;
     if ((batch.status[row]! & Status.fragment) !== 0 && this.#key.hop === Hop.sps)
       this.side.noteFirstFragment(batch, row, connection);
+    return true;
+  }
+
+  /** Counts the packet on its connection. */
+  #count(batch: PacketBatch, row: number, position: number): void {
+    const translated = this.#translated;
+    const token = this.log.count(this.#connection!, this.#path, batch, row);
     if (this.#options.whatIf) return;
     if (this.#pairing.takeEarly(batch, row, translated))
       this.log.observe(token, this.#pairing.earlyInterface, this.#pairing.earlyMac);
     else this.#pairing.remember(batch, row, position, token, translated);
+  }
+
+  /** Whether the router puts the datagram of this fragment together before it decides, and it may be of a monitored service. */
+  #takesFragment(batch: PacketBatch, row: number): boolean {
+    if ((batch.status[row]! & Status.fragment) === 0 || batch.family[row] !== 4 || this.#options.whatIf) return false;
+    return this.forwarder.settled !== undefined && this.#monitored.hasProtocol(batch, row);
+  }
+
+  /** All pieces of a datagram go the way of the whole, which is known with the last of them. */
+  #fragment(batch: PacketBatch, row: number, position: number): void {
+    this.forwarder.decide(batch, row, position, this.#decisions, 0);
+    const own = new PacketBatch(1);
+    own.copyRows(batch, row, 0, 1);
+    const last = { batch: own, position };
+    if ((this.#decisions.flags[0]! & DecisionFlag.held) !== 0) {
+      this.#held.set(`${batch.file[row]} ${batch.frameNumber[row]}`, last);
+      if (this.#held.size > HELD_FRAGMENTS) this.#forgetHeld(this.#held.keys().next().value!);
+      return;
+    }
+    const pieces = [];
+    for (const { file, frame, whole } of this.forwarder.settled!) {
+      const key = `${file} ${frame}`;
+      const held = this.#held.get(key);
+      if (held === undefined) continue;
+      if (whole) {
+        pieces.push(held);
+        this.#held.delete(key);
+      } else {
+        this.#forgetHeld(key);
+      }
+    }
+    const spsSide = this.senders.facesSps(position);
+    if (pieces.length === 0) {
+      // Not understood; or thrown away, which is no way of the connection.
+      if (this.#decisions.disposition[0] !== Disposition.undetermined) return;
+      if (this.#judge(own, 0, position, spsSide, false)) this.#count(own, 0, position);
+      else if (this.#monitored.mayBeMonitored(own, 0)) tally(this.pieces, own, 0);
+      return;
+    }
+    pieces.push(last);
+    const first = pieces.find((piece) => piece.batch.fragmentOffset[0] === 0)!;
+    const whole = new PacketBatch(1);
+    whole.copyRows(first.batch, 0, 0, 1);
+    whole.status[0]! &= ~(Status.fragment | Status.moreFragments);
+    for (const piece of pieces) if (piece !== first) whole.payloadLength[0]! += piece.batch.fragmentLength[0]!;
+    if (!this.#judge(whole, 0, position, spsSide, false)) return;
+    for (const piece of pieces) this.#count(piece.batch, 0, piece.position);
+  }
+
+  #forgetHeld(key: string): void {
+    const { batch } = this.#held.get(key)!;
+    this.#held.delete(key);
+    if (this.#monitored.mayBeMonitored(batch, 0)) tally(this.pieces, batch, 0);
+  }
+
+  /** The captures have ended. */
+  finish(): void {
+    for (const key of this.#held.keys()) this.#forgetHeld(key);
   }
 
   /**
@@ -306,7 +377,7 @@ export class ReplayRun implements Replay {
     if (this.log.toServer) return false;
     batch.sourceMac[row] = this.senders.anyMac;
     batch.ttl[row] = 64;
-    const translation = connection === undefined ? undefined : this.#translations.get(connection);
+    const translation = connection === undefined ? undefined : this.#translations.get(connection.id);
     if (translation !== undefined) {
       batch.source[4 * row] = translation.destination.address;
       batch.sourcePort[row] = translation.destination.port;
@@ -325,7 +396,7 @@ export class ReplayRun implements Replay {
     return this.log.peek(batch, row, anybody) === undefined ? ServerEnd.none : ServerEnd.source;
   }
 
-  #rememberTranslation(connection: Connection): void {
+  #rememberTranslation(connection: number): void {
     const decisions = this.#decisions;
     this.#translations.set(connection, {
       source: { address: decisions.leavingSource[0]!, port: decisions.leavingSourcePort[0]! },
@@ -423,7 +494,7 @@ export class ReplayRun implements Replay {
     if (isOnSpsSegment(this.#router, this.#resolved.intent, client)) return;
     const position = this.senders.spsInterfaces[0];
     if (position === undefined) return;
-    const translation = this.#translations.get(connection);
+    const translation = this.#translations.get(connection.id);
     const packet = makePacket({
       protocol: IpProtocol.tcp,
       source:
@@ -487,7 +558,7 @@ export class ReplayRun implements Replay {
   /** A SYN from the router's own address that did not come in anywhere is the router's own. */
   #noteOwnSession(batch: PacketBatch, row: number, end: number): void {
     const flags = batch.tcpFlags[row]! & (Flag.syn | Flag.ack);
-    if (!this.#covers || end !== ServerEnd.destination || batch.protocol[row] !== IpProtocol.tcp || flags !== Flag.syn)
+    if (!this.covers || end !== ServerEnd.destination || batch.protocol[row] !== IpProtocol.tcp || flags !== Flag.syn)
       return;
     this.log.find(batch, row, end).isRouters = true;
   }

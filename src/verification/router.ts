@@ -56,6 +56,8 @@ export interface Remedies {
   /** Evaluate the redirect's policy rule before the one that decided. */
   raisePolicyRule(fwmark: number, decidedAt: number): readonly Remedy[];
   permit(flow: FlowOfInterest): readonly Remedy[];
+  /** Keep the redirect off a flow; absent where the router's language has no short way to say so. */
+  leaveAlone?(flow: FlowOfInterest): readonly Remedy[];
   leaveUntranslated(flow: FlowOfInterest): readonly Remedy[];
   /** Write only the bits of the mark that the rule means. */
   maskMark?(rule: Extract<Step, { kind: 'rule' }>): readonly Remedy[];

@@ -2,12 +2,14 @@ import type { CaptureSet } from '../capture/capture-set.ts';
 import type { Where } from '../diagnostic/diagnostic.ts';
 import type { Step } from '../forwarding/walk.ts';
 import type { Intent } from '../model/intent.ts';
+import type { JoinIntent } from '../model/join-intent.ts';
+import type { IpAddress } from '../net/ip-address.ts';
 import { assess } from './assess.ts';
 import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
 import { addUncovered, collectFailures, decider } from './failures.ts';
-import { type ResolvedIntent, resolveIntent, type StatedIntent } from './intent.ts';
+import { resolveIntent, type StatedIntent } from './intent.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
-import { type Replay, type ReplayOptions, replay } from './replay.ts';
+import { type ReplayOptions, replay } from './replay.ts';
 import type { Router } from './router.ts';
 import type { SessionSpec } from './session.ts';
 import { untranslatedFix } from './translation.ts';
@@ -29,17 +31,7 @@ export async function runVerification(
   options: RunOptions,
 ): Promise<Verification> {
   const resolved = resolveIntent(stated, router);
-  return conclude(await replay(captures, router, resolved, options), captures, router, resolved, options);
-}
-
-/** Judges every connection of a replay and looks for the causes of what fails. */
-export function conclude(
-  run: Replay,
-  captures: CaptureSet,
-  router: Router,
-  resolved: ResolvedIntent,
-  options: RunOptions,
-): Verification {
+  const run = await replay(captures, router, resolved, options);
   const lossy = captures.files().some((file) => file.dropped > 0 || file.truncated);
   const assessment = assess(run, router, resolved, options.whatIf, lossy);
   const { connections } = assessment;
@@ -71,6 +63,7 @@ export function conclude(
     asksAboutLoss: options.asksAboutLoss ?? false,
     router,
     intent,
+    ...(stated.join !== undefined && { join: { ...stated.join, sps: joinedNodes(stated.join, resolved.intent) } }),
     ambiguousSps: resolved.ambiguousSps,
     replay: run,
     captures: files,
@@ -98,6 +91,11 @@ export function conclude(
       connections.filter((item) => meets(item, `${path}:${line}:`)).map((item) => item.connection.id),
     untranslatedFix: (way: JudgedWay) => untranslatedFix(router, intent, way, connections, assessment.specOf),
   };
+}
+
+/** The nodes as stated, else the SPS of the intent. */
+function joinedNodes({ sps }: JoinIntent, intent: Intent): readonly IpAddress[] {
+  return sps.length > 0 ? sps : intent.sps;
 }
 
 /** One session for each kind of failure, with the connections it stands for: what mends it mends its like. */

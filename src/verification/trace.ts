@@ -73,6 +73,8 @@ export interface TraceOptions {
 const HOLD_NANOSECONDS = 4e9;
 const HOLD_FRAMES = 1 << 16;
 const RECENT_EGRESS = 4096;
+/** As long as a router holds a fragment, and a little longer. */
+const HOLD_FRAGMENT_NANOSECONDS = 40e9;
 
 /** Runs every frame through the router and yields those that entered it, in time order. */
 export async function* trace(
@@ -104,6 +106,8 @@ class TraceRun {
   #waiting: TracedFrame[] = [];
   #firstToken = 0;
   #now = 0;
+  /** Fragments that the router holds: their tokens by file and frame, oldest first. */
+  readonly #held = new Map<string, number>();
 
   constructor(captures: CaptureSet, router: Router, totals: TraceTotals, options: TraceOptions) {
     this.#captures = captures;
@@ -132,7 +136,10 @@ class TraceRun {
     let count = 0;
     for (const frame of this.#waiting) {
       const age = this.#now - (frame.seconds * 1e9 + frame.nanoseconds);
-      if (!all && age < HOLD_NANOSECONDS && this.#waiting.length - count <= HOLD_FRAMES) break;
+      const held = this.#held.size > 0 && this.#held.has(keyOf(frame.file, frame.frame));
+      const hold = held ? HOLD_FRAGMENT_NANOSECONDS : HOLD_NANOSECONDS;
+      if (!all && age < hold && this.#waiting.length - count <= HOLD_FRAMES) break;
+      if (held) this.#held.delete(keyOf(frame.file, frame.frame));
       count++;
       yield frame;
     }
@@ -147,6 +154,8 @@ class TraceRun {
     const token = this.#firstToken + this.#waiting.length;
     const translated = translationOf(this.#decisions, 0, batch, row);
     const frame = this.#describe(batch, row, position);
+    if ((this.#decisions.flags[0]! & DecisionFlag.held) !== 0) this.#held.set(keyOf(frame.file, frame.frame), token);
+    this.#settle(frame);
     this.#waiting.push(frame);
     if (!this.#pairing.takeEarly(batch, row, translated)) {
       this.#pairing.remember(batch, row, position, token, translated);
@@ -156,6 +165,32 @@ class TraceRun {
     this.#totals.unpairedEgress--;
     const name = this.#forwarder.interfaceNames[this.#pairing.earlyInterface];
     if (name !== undefined) frame.observedEgress = name;
+  }
+
+  /** Fragments that were held go the way of the datagram that this frame completes, or with it. */
+  #settle(last: TracedFrame): void {
+    for (const { file, frame, whole } of this.#forwarder.settled ?? []) {
+      const token = this.#held.get(keyOf(file, frame));
+      if (token === undefined) continue;
+      this.#held.delete(keyOf(file, frame));
+      const index = token - this.#firstToken;
+      const { seconds, nanoseconds, ingress, ttl, toward, observedEgress, packet, walk } = this.#waiting[index]!;
+      const seen = observedEgress && { observedEgress };
+      const own = { file, frame, seconds, nanoseconds, ingress, ttl, toward, packet, ...seen };
+      const { walk: lastWalk, observedEgress: _, ...decided } = last;
+      if (whole) {
+        const explained = walk && { walk: lastWalk ?? this.#forwarder.explainLast() };
+        this.#waiting[index] = { ...decided, ...own, ...explained };
+      } else {
+        const end = { kind: 'end', disposition: 'not-forwarding', detail: 'its datagram never came together' } as const;
+        this.#waiting[index] = {
+          ...own,
+          disposition: 'not-forwarding',
+          fwmark: 0,
+          ...(walk && { walk: { steps: [end] } }),
+        };
+      }
+    }
   }
 
   #describe(batch: PacketBatch, row: number, position: number): TracedFrame {
@@ -207,6 +242,10 @@ class TraceRun {
     const name = this.#forwarder.interfaceNames[position];
     if (name !== undefined) frame.observedEgress = name;
   }
+}
+
+function keyOf(file: number, frame: number): string {
+  return `${file} ${frame}`;
 }
 
 const FLAG_LETTERS = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'C'] as const;

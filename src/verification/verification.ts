@@ -1,6 +1,7 @@
 import type { CaptureFileSummary, CaptureInterface } from '../capture/capture-set.ts';
 import type { Problem, Where } from '../diagnostic/diagnostic.ts';
 import type { Intent } from '../model/intent.ts';
+import type { JoinIntent } from '../model/join-intent.ts';
 import type { DiagnosisResult } from './diagnose.ts';
 import type { Failure } from './failures.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
@@ -18,6 +19,8 @@ export interface Verification {
   readonly router: Router;
   /** With the SNAT mode as the capture shows it. */
   readonly intent: Intent;
+  /** The SPP that SPS is joined to, where it was stated. */
+  readonly join?: JoinIntent;
   readonly ambiguousSps: boolean;
   readonly replay: Replay;
   readonly captures: readonly CaptureFileSummary[];

@@ -73,6 +73,7 @@ export function decodeIpv4(
   batch.source[4 * row] = readUint32(bytes, at + SOURCE);
   batch.destination[4 * row] = readUint32(bytes, at + DESTINATION);
   batch.payloadLength[row] = totalLength - headerLength;
+  if ((status & Status.fragment) !== 0) batch.fragmentLength[row] = totalLength - headerLength;
 
   const packetEnd = at + totalLength;
   const transport = at + headerLength;
@@ -85,6 +86,9 @@ export function decodeIpv4(
   }
   if (verifyChecksums && sumWords(bytes, at, transport, 0) !== 0xffff) status |= Status.badNetworkChecksum;
   batch.status[row]! |= status;
+  if ((status & Status.fragment) !== 0 && end >= packetEnd) {
+    batch.fragmentSum[row] = 0x10000 | sumWords(bytes, transport, packetEnd, 0);
+  }
   if (fragmentOffset !== 0) return;
   const capturedEnd = Math.min(end, packetEnd);
   decodeTransport(bytes, transport, capturedEnd, packetEnd, protocol, batch, row, verifyChecksums);

@@ -113,6 +113,12 @@ export class PacketBatch {
   readonly payloadLength: Uint32Array;
   /** Checksum field of TCP, UDP or ICMP as captured. */
   readonly transportChecksum: Uint16Array;
+  /** Length field of UDP. */
+  readonly udpLength: Uint16Array;
+  /** IPv4 fragments: bytes behind the IP header. */
+  readonly fragmentLength: Uint16Array;
+  /** IPv4 fragments: 0x10000 plus the ones' complement sum of what they carry; 0 where it was not captured whole. */
+  readonly fragmentSum: Uint32Array;
 
   readonly icmpType: Uint8Array;
   readonly icmpCode: Uint8Array;
@@ -173,6 +179,9 @@ export class PacketBatch {
     this.tcpSackRightEdge = columns.uint32(0);
     this.payloadLength = columns.uint32(0);
     this.transportChecksum = columns.uint16(0);
+    this.udpLength = columns.uint16(0);
+    this.fragmentLength = columns.uint16(0);
+    this.fragmentSum = columns.uint32(0);
     this.icmpType = columns.uint8(0);
     this.icmpCode = columns.uint8(0);
     this.icmpIdentifier = columns.uint16(0);
@@ -224,6 +233,9 @@ export class PacketBatch {
     this.tcpSackRightEdge[row] = 0;
     this.payloadLength[row] = 0;
     this.transportChecksum[row] = 0;
+    this.udpLength[row] = 0;
+    this.fragmentLength[row] = 0;
+    this.fragmentSum[row] = 0;
     this.icmpType[row] = 0;
     this.icmpCode[row] = 0;
     this.icmpIdentifier[row] = 0;

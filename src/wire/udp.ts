@@ -35,6 +35,7 @@ export function decodeUdp(
   batch.sourcePort[row] = readUint16(bytes, at + SOURCE_PORT);
   batch.destinationPort[row] = readUint16(bytes, at + DESTINATION_PORT);
   batch.transportChecksum[row] = checksum;
+  batch.udpLength[row] = length;
   batch.payloadLength[row] = packetEnd - at - HEADER_LENGTH;
   if (length < HEADER_LENGTH || (length > packetEnd - at && !isFragment)) {
     batch.status[row]! |= Status.malformed;

@@ -1,5 +1,5 @@
 /** `test` and `merge` as the command line has them. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runCli } from '../cli/compiled-cli.ts';
@@ -30,6 +30,14 @@ describe('test', () => {
     expect(result.stdout).toBe(
       'ok    captures/seed-own-address  verified\nok    captures/what-if-correct  verified\nok    captures/empty-table  failed\n3 scenarios in 9 runs: 9 passed\n',
     );
+  });
+
+  it('passes for every stored scenario', { timeout: 300_000 }, () => {
+    const result = runCli(['test', 'captures']);
+    expect(calm(result)).toEqual({ status: 0, stderr: '' });
+    const folders = readdirSync('captures').filter((name) => existsSync(`captures/${name}/scenario.yaml`));
+    expect(result.stdout.match(/^ok /gm)).toHaveLength(folders.length);
+    expect(result.stdout).toMatch(new RegExp(`\\n${folders.length} scenarios in (\\d+) runs: \\1 passed\\n$`));
   });
 
   it('finds scenarios in folders below, the working directory by default', () => {

@@ -309,6 +309,7 @@ describe('ip addr show', () => {
     );
     expect(device.interfaces.find((link) => link.name === 'eth0.100')).toMatchObject({
       linkKind: 'vlan',
+      vlan: 100,
       parent: 'eth0',
     });
     expect(device.interfaces.find((link) => link.name === 'eth0.100')!.addresses).toHaveLength(1);

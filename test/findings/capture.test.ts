@@ -25,6 +25,36 @@ describe('RV101 truncated-capture', () => {
   });
 });
 
+describe('RV109 stale-router-state', () => {
+  /** The capture begins on 2026-05-28 at 20:26:40 and takes less than a second. */
+  const stateOf = (date: string): string => `### date -u\n${date}\n${routerState()}`;
+
+  it.each([
+    ['Thu May 28 19:26:00 UTC 2026', '1 hour before the capture begins'],
+    ['Tue May 26 19:26:40 UTC 2026', '2 days before the capture begins'],
+    ['Thu May 28 23:26:42 UTC 2026', '3 hours after the capture ends'],
+  ])('is said of a state of %s: %s', async (date, words) => {
+    const made = await report({ capture: whole(), state: stateOf(date) });
+    const found = the(made, 'RV109');
+    expect(found).toMatchObject({ severity: 'note', count: 1, connections: [] });
+    expect(found.message).toContain(words);
+    expect(made.verdict).toBe('verified');
+  });
+
+  it.each(['Thu May 28 19:27:00 UTC 2026', 'Thu May 28 20:26:40 UTC 2026', 'Thu May 28 21:26:00 UTC 2026'])(
+    'is not said of a state of %s',
+    async (date) => {
+      expectAbsent(await report({ capture: whole(), state: stateOf(date) }), 'RV109');
+    },
+  );
+
+  it('is not said of a state without a time, nor where the capture predates the configuration', async () => {
+    expectAbsent(await report({ capture: whole() }), 'RV109');
+    const state = stateOf('Tue May 26 19:26:40 UTC 2026');
+    expectAbsent(await report({ capture: whole(), state, whatIf: true }), 'RV109');
+  });
+});
+
 describe('RV102 ambiguous-ingress', () => {
   it('is said where neither names nor MAC addresses tell the interface', async () => {
     const made = await report({

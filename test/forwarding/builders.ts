@@ -409,6 +409,9 @@ export interface PacketParts {
   readonly quoted?: { readonly protocol?: 'tcp' | 'udp'; readonly from: string; readonly to: string };
   readonly status?: number;
   readonly fragmentOffset?: number;
+  /** First byte, bytes, and whether more follow. */
+  readonly fragment?: readonly [offset: number, length: number, more: boolean];
+  readonly frame?: number;
   readonly at?: number;
 }
 
@@ -423,7 +426,8 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   const protocol = parts.protocol ?? (parts.icmp === undefined ? 'tcp' : 'icmp');
   const [source, sourcePort] = endpoint(parts.from);
   const [destination, destinationPort] = endpoint(parts.to);
-  const later = (parts.fragmentOffset ?? 0) > 0;
+  const [fragmentOffset, fragmentLength, more] = parts.fragment ?? [parts.fragmentOffset ?? 0, 0, false];
+  const later = fragmentOffset > 0;
   batch.clearRow(row);
   batch.seconds[row] = Math.floor(parts.at ?? 1000);
   batch.nanoseconds[row] = Math.round(((parts.at ?? 1000) % 1) * 1e9);
@@ -436,7 +440,9 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   batch.protocol[row] = parseIpProtocol(protocol)!;
   batch.ttl[row] = parts.ttl ?? 64;
   batch.tos[row] = parts.tos ?? 0;
-  batch.fragmentOffset[row] = parts.fragmentOffset ?? 0;
+  batch.fragmentOffset[row] = fragmentOffset;
+  batch.fragmentLength[row] = fragmentLength;
+  batch.frameNumber[row] = parts.frame ?? 0;
   batch.source[4 * row] = source;
   batch.destination[4 * row] = destination;
   batch.sourcePort[row] = later ? 0 : sourcePort;
@@ -445,6 +451,11 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   batch.sourceMac[row] = parts.mac ?? -1;
   batch.payloadLength[row] = parts.payload ?? 0;
   batch.networkLength[row] = parts.length ?? 40 + (parts.payload ?? 0);
+  if (parts.fragment !== undefined) {
+    batch.status[row]! |= Status.fragment | (more ? Status.moreFragments : 0);
+    batch.networkLength[row] = 20 + fragmentLength;
+    batch.capturedLength[row] = 34 + fragmentLength;
+  }
   if (protocol === 'tcp') {
     batch.tcpFlags[row] = [...(parts.flags ?? 'S')].reduce((sum, flag) => sum | FLAG_BITS[flag]!, 0);
     batch.tcpSequence[row] = (parts.sequence ?? 0) >>> 0;

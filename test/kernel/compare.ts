@@ -88,6 +88,8 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
     const answer = answers[frame];
     // Whether the carrier came back the verifier cannot know; that the packet is lost meanwhile is what it says.
     if (answer?.unknown !== undefined && / had no carrier /.test(answer.unknown) && isLost(kernel)) return;
+    // So is what comes after the last frame.
+    if (answer?.unknown !== undefined && / holds the fragment /.test(answer.unknown) && isLost(kernel)) return;
     if (answer?.disposition === 'undetermined') {
       undetermined++;
       redirected.add(sourceOf(recorded.frames[frame]!));
@@ -97,7 +99,7 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
     }
     const said = answer === undefined ? 'did not enter' : describe(answer);
     const errors = errorsAgree(answer, kernel, recorded, frame, redirected);
-    if (errors && agrees(answer, kernel, recorded.dump)) return;
+    if (errors && agrees(answer, kernel, recorded.frames[frame]!, recorded.dump)) return;
     const mark = kernel.mark === undefined ? '' : ` (mark ${kernel.mark})`;
     const redirect = answer?.icmpRedirect === true ? ' with ICMP 5' : '';
     disagreements.push({
@@ -130,10 +132,18 @@ const FATES: Readonly<Record<string, RegExp>> = {
   prohibited: /^dropped NOT_SPECIFIED ip_error(?: ICMP 3\/13)?$/,
   'ttl-expired': /^dropped IP_INHDR(?: ICMP 11\/0)?$/,
   'too-big': /^dropped PKT_TOO_BIG(?: ICMP 3\/4)?$/,
-  'not-forwarding': /^dropped (?:IP_INADDRERRORS|OTHERHOST|NOT_SPECIFIED ip_forward)$/,
+  // Of fragments: duplicates, what does not fit, and with it all that was held.
+  'not-forwarding':
+    /^dropped (?:IP_INADDRERRORS|OTHERHOST|NOT_SPECIFIED ip_forward|DUP_FRAG|FRAG_TOO_FAR|NOT_SPECIFIED ip_defrag)$/,
 };
 
-function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, dump: string): boolean {
+function agrees(
+  answer: VerifierAnswer | undefined,
+  kernel: KernelAnswer,
+  { hex }: ScenarioFrame,
+  dump: string,
+): boolean {
+  const isFragment = (Buffer.from(hex, 'hex').readUInt16BE(IP + 6) & 0x3fff) !== 0;
   // What is no IP packet by its own header does not enter.
   if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|IP_CSUM|PKT_TOO_SMALL)$/.test(kernel.fate);
   const marked = kernel.mark !== undefined && answer.fwmarkUnknown !== true;
@@ -145,6 +155,9 @@ function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, dump: 
       (broadcast && isBroadcast(answer.nextHop, dump)) || kernel.fate === `forwarded ${answer.egress} ${answer.nextHop}`
     );
   }
+  // What is for the router itself waits there, too.
+  const waits = answer.disposition === 'not-forwarding' || answer.disposition === 'delivered';
+  if (isFragment && waits && kernel.fate === 'dropped silently') return true;
   return FATES[answer.disposition]?.test(kernel.fate) ?? false;
 }
 

@@ -25,8 +25,8 @@ export interface PacketWords {
   readonly tos?: number;
   readonly identification: number;
   readonly dontFragment?: boolean;
-  /** Offset in bytes. */
-  readonly fragment?: { readonly offset: number; readonly more: boolean };
+  /** Offset and length in bytes. */
+  readonly fragment?: { readonly offset: number; readonly more: boolean; readonly length?: number };
   readonly badChecksum?: 'network' | 'transport';
   readonly oddity?: Oddity;
 }
@@ -66,8 +66,8 @@ export function packetBytes(words: PacketWords): Buffer {
   finishTransport(words, protocol, transport);
   if (words.badChecksum === 'transport') transport[checksumAt(protocol)]! ^= 0x5a;
   if (words.fragment !== undefined) {
-    const { offset, more } = words.fragment;
-    transport = transport.subarray(offset, more ? offset + 24 : undefined);
+    const { offset, more, length = more ? 24 : undefined } = words.fragment;
+    transport = transport.subarray(offset, length === undefined ? undefined : offset + length);
   }
   const { oddity } = words;
   const options = (oddity === undefined ? undefined : IP_OPTIONS[oddity]) ?? [];

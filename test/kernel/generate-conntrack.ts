@@ -44,6 +44,21 @@ export const CONNTRACK_PROFILES: Readonly<Record<string, Profile>> = {
     },
     traffic: { ...CALM, elsewhere: 4 },
   },
+  pieces: {
+    ...plainly,
+    rules: { tables: ['raw', 'mangle', 'mangle', 'filter'], conntrack: true, variants: ['nft'], most: 12 },
+    traffic: { ...CALM, deviations: 1, elsewhere: 1, pieces: true, badChecksums: true },
+  },
+  'pieces-legacy': {
+    ...plainly,
+    rules: { tables: ['raw', 'mangle', 'nat'], conntrack: true, variants: ['legacy'], most: 12 },
+    traffic: { ...CALM, deviations: 1, elsewhere: 1, pieces: true, translated: true },
+  },
+  'pieces-untracked': {
+    ...plainly,
+    rules: { tables: ['mangle', 'filter'], conntrack: false, variants: ['legacy'], most: 12 },
+    traffic: { ...CALM, deviations: 1, elsewhere: 1, pieces: true },
+  },
   'zones-translation': {
     ...plainly,
     rules: {

@@ -83,6 +83,7 @@ interface Event {
   readonly mac?: string | undefined;
   readonly oddity?: Oddity | undefined;
   readonly fragment?: { readonly offset: number; readonly more: boolean } | undefined;
+  readonly split?: Split | undefined;
 }
 
 interface Stray {
@@ -100,6 +101,8 @@ export interface TrafficStyle {
   readonly elsewhere: number;
   readonly translated?: boolean;
   readonly fragments?: boolean;
+  /** Datagrams in pieces, of which most come together. */
+  readonly pieces?: boolean;
   readonly badChecksums?: boolean;
   /** Of 100: IP options, and headers that are cut or lie. */
   readonly oddities?: number;
@@ -160,6 +163,7 @@ function event(style: TrafficStyle): fc.Arbitrary<Event> {
       style.fragments === true ? 4 : 0,
       fc.record({ offset: fc.constantFrom(0, 8, 16, 24), more: fc.boolean() }),
     ),
+    split: weighted(style.pieces === true ? 6 : 0, split()),
   });
 }
 
@@ -245,22 +249,37 @@ class Courses {
   }
 
   frames(items: readonly (Event | Stray)[]): ScenarioFrame[] {
-    return items.map((item, index) => {
-      const identification = index + 1;
-      if ('stray' in item) return frameOf(item.via, { ...item.stray, identification }, 'stray');
-      const course = this.#courses[item.flow % this.#courses.length]!;
-      const [made, direction] = this.#packet(course, item);
-      const words: PacketWords = {
-        ...made,
-        identification,
-        ...(item.ttl === undefined ? {} : { ttl: item.ttl }),
-        ...(item.bad === undefined ? {} : { badChecksum: item.bad }),
-        ...(item.oddity === undefined ? {} : { oddity: item.oddity }),
-        ...(item.fragment === undefined ? {} : { fragment: item.fragment }),
-      };
-      const home = HOSTS[direction === 0 ? course.flow.client : course.flow.server]![1];
-      return frameOf(item.via ?? home, words, item.kind, item.mac);
+    const later: { at: number; frame: ScenarioFrame }[] = [];
+    const made = items.flatMap((item, index) => {
+      const due = later.filter(({ at }) => at === index).map(({ frame }) => frame);
+      const now = this.#framesOf(item, index);
+      const delay = 'split' in item ? (item.split?.delay ?? 0) : 0;
+      const late = delay === 0 ? [] : now.splice(Math.max(1, now.length - 2));
+      for (const frame of late) later.push({ at: index + delay, frame });
+      return [...due, ...now];
     });
+    return [...made, ...later.filter(({ at }) => at >= items.length).map(({ frame }) => frame)];
+  }
+
+  #framesOf(item: Event | Stray, index: number): ScenarioFrame[] {
+    const identification = index + 1;
+    if ('stray' in item) return [frameOf(item.via, { ...item.stray, identification }, 'stray')];
+    const course = this.#courses[item.flow % this.#courses.length]!;
+    const [made, direction] = this.#packet(course, item);
+    const words: PacketWords = {
+      ...made,
+      identification,
+      ...(item.ttl === undefined ? {} : { ttl: item.ttl }),
+      ...(item.bad === undefined ? {} : { badChecksum: item.bad }),
+      ...(item.oddity === undefined ? {} : { oddity: item.oddity }),
+      ...(item.fragment === undefined ? {} : { fragment: item.fragment }),
+    };
+    const home = HOSTS[direction === 0 ? course.flow.client : course.flow.server]![1];
+    const via = item.via ?? home;
+    if (item.split === undefined) return [frameOf(via, words, item.kind, item.mac)];
+    return piecesOf(words, item.split).map((piece, position) =>
+      frameOf(position === item.split!.elsewhere ? (via + 1) % 4 : via, piece, item.kind, item.mac),
+    );
   }
 
   /** The packet and who sends it. */
@@ -371,6 +390,92 @@ class Courses {
     }
     return [words, direction];
   }
+}
+
+/** How a datagram is cut to pieces, and what happens to these on their way. */
+interface Split {
+  /** Bytes, a multiple of eight. */
+  readonly size: number;
+  readonly order: 'forward' | 'backward' | 'middle first';
+  readonly mishap:
+    | 'missing'
+    | 'duplicate'
+    | 'overlap'
+    | 'two as one'
+    | 'longer'
+    | 'shorter'
+    | 'empty'
+    | 'ttl'
+    | 'tos'
+    | 'huge'
+    | undefined;
+  /** The place of the piece that it happens to. */
+  readonly victim: number;
+  /** Packets that come before the last pieces. */
+  readonly delay: number;
+  /** The place of a piece that comes by another interface. */
+  readonly elsewhere: number | undefined;
+  readonly dontFragment: 'no' | 'all' | 'one';
+}
+
+function split(): fc.Arbitrary<Split> {
+  return fc.record({
+    size: fc.constantFrom(24, 32, 48, 400, 800, 1280),
+    order: fc.constantFrom('forward', 'forward', 'backward', 'middle first'),
+    mishap: weighted(
+      3,
+      fc.constantFrom(
+        'missing',
+        'duplicate',
+        'overlap',
+        'two as one',
+        'longer',
+        'shorter',
+        'empty',
+        'ttl',
+        'tos',
+        'huge',
+      ),
+    ),
+    victim: fc.nat(3),
+    delay: fc.constantFrom(0, 0, 1, 3),
+    elsewhere: weighted(2, fc.nat(2)),
+    dontFragment: fc.constantFrom('no', 'no', 'all', 'one'),
+  });
+}
+
+/** The pieces of a datagram in the order of their arrival. */
+function piecesOf(words: PacketWords, how: Split): PacketWords[] {
+  const payload = Math.min(words.payload ?? 0, words.protocol === 'tcp' ? LARGEST_SEGMENT : 1472);
+  const { fragment: _, ...whole } = { ...words, payload };
+  const total = packetBytes(whole).length - 20;
+  // What is not said of datagrams whose headers are in several pieces is said of little that follows, either.
+  const least = how.victim === 3 || (words.protocol !== 'tcp' && words.quoted === undefined) ? 24 : 64;
+  const size = Math.max(how.size, least, Math.ceil(total / 48) * 8);
+  if (total <= size) return [whole];
+  const pieces: PacketWords[] = [];
+  for (let offset = 0; offset < total; offset += size) {
+    const length = Math.min(size, total - offset);
+    const dontFragment = how.dontFragment === 'all' || (how.dontFragment === 'one' && pieces.length === how.victim);
+    pieces.push({ ...whole, dontFragment, fragment: { offset, length, more: offset + length < total } });
+  }
+  const victim = how.victim % pieces.length;
+  const piece = pieces[victim]!;
+  const { offset, length = 0, more } = piece.fragment!;
+  const changed = (fragment: NonNullable<PacketWords['fragment']>): PacketWords => ({ ...piece, fragment });
+  if (how.mishap === 'missing') pieces.splice(victim, 1);
+  if (how.mishap === 'duplicate') pieces.splice(how.size % (pieces.length + 1), 0, piece);
+  if (how.mishap === 'overlap') pieces[victim] = changed({ offset: Math.max(0, offset - 8), length, more });
+  if (how.mishap === 'two as one') pieces.push(changed({ offset, length: total - offset, more: false }));
+  if (how.mishap === 'longer') pieces[victim] = changed({ offset, length: length + 8, more });
+  if (how.mishap === 'shorter') pieces[victim] = changed({ offset, length: Math.max(8, length - 8), more });
+  if (how.mishap === 'empty') pieces[victim] = changed({ offset, length: 0, more });
+  if (how.mishap === 'ttl') pieces[victim] = { ...piece, ttl: 1 };
+  if (how.mishap === 'tos') pieces[victim] = { ...piece, tos: (piece.tos ?? 0) ^ 3 };
+  if (how.mishap === 'huge') pieces[victim] = changed({ offset: 65_528, length: 0, more: false });
+  if (how.order === 'backward') pieces.reverse();
+  if (how.order === 'middle first') pieces.unshift(...pieces.splice(Math.floor(pieces.length / 2), 1));
+  return pieces;
 }
 
 const DEVIANT_FLAGS: Partial<Record<Kind, number>> = {

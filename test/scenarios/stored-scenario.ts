@@ -80,17 +80,20 @@ const CAPTURES = 'captures';
 /** All stored scenarios, by name. Throws where a description has a key or value that is not understood. */
 export function storedScenarios(): StoredScenario[] {
   if (posix.resolve('.') !== posix.resolve(ROOT)) process.chdir(ROOT);
-  return readdirSync(CAPTURES, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .sort()
-    .map((name) => {
-      const folder = posix.join(CAPTURES, name);
-      const path = posix.join(folder, 'scenario.yaml');
-      const result = v.safeParse(DESCRIPTION, parse(readFileSync(path, 'utf8')));
-      if (!result.success) throw new Error(`${path}: ${v.summarize(result.issues)}`);
-      return { ...result.output, folder };
-    });
+  return (
+    readdirSync(CAPTURES, { withFileTypes: true })
+      // Those of join are run by test/join.
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('join-'))
+      .map((entry) => entry.name)
+      .sort()
+      .map((name) => {
+        const folder = posix.join(CAPTURES, name);
+        const path = posix.join(folder, 'scenario.yaml');
+        const result = v.safeParse(DESCRIPTION, parse(readFileSync(path, 'utf8')));
+        if (!result.success) throw new Error(`${path}: ${v.summarize(result.issues)}`);
+        return { ...result.output, folder };
+      })
+  );
 }
 
 /** The scenario of that name. */

@@ -37,7 +37,8 @@ const RECORDED: readonly Recorded[] = [
     folder: 'spoofing-with-offloads',
     intent: SPOOFING,
     verdict: 'verified',
-    hosts: { client: 'verified', sps: 'verified', server: 'verified' },
+    // Only SPS sees that it uses a port of its own; with the client's, conntrack might take packets for INVALID.
+    hosts: { client: 'inconclusive', sps: 'verified', server: 'inconclusive' },
   },
   {
     folder: 'bypass',

@@ -33,9 +33,11 @@ describe('captures of some interfaces only', () => {
       state: REPLIES,
       intent: snat === 'own' ? INTENT : SPOOFING,
     });
-    expect(
-      made.findings.filter((item) => item.severity !== 'note').map((item) => `${item.code} ${item.message}`),
-    ).toEqual([]);
+    const alarms = made.findings.filter((item) => item.severity !== 'note');
+    // Where no capture shows that SPS uses another port than the client, conntrack might take packets for INVALID.
+    const mayShare = snat !== 'own' && (!names.includes('eth1') || snat === 'client-same-port');
+    expect(alarms.filter((item) => !(mayShare && /the client's address and port/.test(item.message)))).toEqual([]);
+    expect(made.verdict).toBe(alarms.length > 0 ? 'inconclusive' : 'verified');
     expect(made.summary.failed).toBe(0);
   });
 
@@ -118,6 +120,42 @@ describe('fragments', () => {
     traffic.pass({ ...later, protocol: 6, source: CLIENT, destination: SERVER }, lost(CLIENT_TO_SPS));
     const made = await report({ capture: traffic });
     expect(made.verdict).toBe('inconclusive');
+  });
+});
+
+describe('datagrams in pieces', () => {
+  const request = { protocol: 17, source: CLIENT, sourcePort: 40_000, destination: SERVER, destinationPort: 3389 };
+  const first = { ...request, ttl: 128, identification: 77, payload: 800, flagsAndOffset: 0x2000 };
+  const last = { ...first, sourcePort: 0, destinationPort: 0, payload: 100, flagsAndOffset: 101 };
+  const udp = { intent: { ...INTENT, services: [{ protocol: 17, ports: { first: 3389, last: 3389 } }] } };
+  const marked: StateParts = {
+    mangle: [Rule.requests.replace('tcp', 'udp').replace('-m tcp', '-m udp'), Rule.mark],
+  };
+
+  it('go the way of the whole, each counted once', async () => {
+    const traffic = new Traffic();
+    traffic.pass(first, lost(CLIENT_TO_SPS));
+    traffic.pass(last, CLIENT_TO_SPS);
+    const made = await report({ capture: traffic, state: marked, ...udp });
+    expect(made.connections[0]?.clientToServer).toMatchObject({ packets: 2, viaSps: 2, observed: 1, undetermined: 0 });
+  });
+
+  it('do not hide a bypass', async () => {
+    const traffic = new Traffic();
+    traffic.pass(last, lost(CLIENT_TO_SPS));
+    traffic.pass(first, lost(CLIENT_TO_SPS));
+    const made = await report({ capture: traffic, state: { mangle: [Rule.mark] }, ...udp });
+    expect(made.connections[0]?.clientToServer).toMatchObject({ packets: 2, bypassed: 2 });
+    expect(made.verdict).toBe('failed');
+  });
+
+  it('of which one is missing leave the run open', async () => {
+    const traffic = session(new Traffic());
+    traffic.pass({ ...last, protocol: 6 }, lost(CLIENT_TO_SPS));
+    const made = await report({ capture: traffic });
+    expect(made.findings.filter(({ code }) => code === 'RV901').map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^1 fragments between monitored hosts whose datagrams are not whole/),
+    ]);
   });
 });
 

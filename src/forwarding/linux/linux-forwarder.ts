@@ -2,18 +2,24 @@ import type { LinuxDevice } from '../../model/linux-device.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { Span } from '../../text/span.ts';
 import type { PacketBatch } from '../../wire/packet-batch.ts';
-import { Status } from '../../wire/packet-batch.ts';
+import { isIcmpQuery } from '../../wire/icmp-type.ts';
+import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { type DecisionBatch, DecisionFlag, Disposition } from '../decision.ts';
-import type { Forwarder, ForwarderOptions, Unknown } from '../forwarder.ts';
+import type { Forwarder, ForwarderOptions, SettledFragment, Unknown } from '../forwarder.ts';
 import type { Step, Walk } from '../walk.ts';
 import { BEFORE_SLOT, ConnectionTable, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
-import { findCandidates, longestTimeout, rememberMaster, unknownReplyKey } from './conntrack.ts';
+import { findCandidates, longestTimeout, loseConnection, rememberMaster, unknownReplyKey } from './conntrack.ts';
 import { wordsKey } from './links.ts';
 import { walkPacket } from './packet-walk.ts';
+import { HAVE_PORTS } from './nat.ts';
+import { Assembled, Reassembly } from './reassembly.ts';
 import { type CompiledRouter, compileRouter } from './router.ts';
 import { CANDIDATE_LIMIT, EntryUse, Run } from './run.ts';
 import { WORLD_LIMIT } from './worlds.ts';
 import { settleZones } from './zones.ts';
+
+/** The packet is no fragment that is put together. */
+const NOT_ASSEMBLED = -1;
 
 /** Old entries looked at for each new one. */
 const SWEEP_COUNT = 3;
@@ -45,6 +51,9 @@ class LinuxForwarder implements Forwarder {
   /** Why the last packet was undetermined, an id of the registry; −1. */
   #lastReason = -1;
   #refused = false;
+  /** It was a fragment that is thrown away. */
+  #discarded = false;
+  readonly #reassembly: Reassembly | undefined;
 
   constructor(router: CompiledRouter, options: ForwarderOptions, table = new ConnectionTable()) {
     this.table = table;
@@ -52,6 +61,7 @@ class LinuxForwarder implements Forwarder {
     this.#options = options;
     this.interfaceNames = router.links.names;
     this.#run = new Run(router, this.table);
+    this.#reassembly = router.program.defragments ? new Reassembly(router.settings.reassembly) : undefined;
     this.#run.trustSequence = options.trustSequence !== false;
     this.#unknownIndex = new Int32Array(router.registry.unknowns.length).fill(-1);
     this.#causeIndex = new Int32Array(router.registry.origins.length).fill(-1);
@@ -84,18 +94,93 @@ class LinuxForwarder implements Forwarder {
   }
 
   decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void {
-    const run = this.#run;
     if (this.#former.length > 0) this.#releaseFormer();
     this.#lastReason = -1;
-    const refused = this.#refusal(batch, row, ingress);
+    this.#discarded = false;
+    let refused = this.#refusal(batch, row, ingress);
+    const reassembly = this.#reassembly;
+    let assembled = NOT_ASSEMBLED;
+    if (reassembly !== undefined) {
+      reassembly.advance(batch.seconds[row]! + batch.nanoseconds[row]! / 1e9);
+      assembled = this.#assemble(batch, row, refused);
+      if (assembled === Assembled.discarded) refused = -1;
+      else if (assembled === Assembled.held) refused = this.#router.reasons.heldFragment;
+      else if (assembled === Assembled.unknown && refused === -1) refused = this.#router.reasons.fragment;
+    }
     this.#refused = refused !== -1;
     if (refused !== -1) {
-      run.restart();
+      this.#run.restart();
+      if (assembled === Assembled.held) this.#run.flags = DecisionFlag.held;
       this.#lastReason = refused;
       this.#write(decisions, into);
-      return;
+    } else if (assembled === Assembled.discarded) {
+      this.#run.restart();
+      this.#run.disposition = Disposition.notForwarding;
+      this.#discarded = true;
+      this.#write(decisions, into);
+    } else if (assembled === Assembled.whole) {
+      this.#walk(reassembly!.whole, 0, ingress, decisions, into, reassembly!.largest);
+    } else {
+      this.#walk(batch, row, ingress, decisions, into, 0);
     }
+  }
+
+  /** Where fragments are put together, what becomes of this one: an {@link Assembled} number. `refused`: why nothing can be said of it. */
+  #assemble(batch: PacketBatch, row: number, refused: number): number {
+    const status = batch.status[row]!;
+    if ((status & Status.fragment) === 0 || batch.family[row] !== 4) return NOT_ASSEMBLED;
+    // What the kernel drops before it looks at fragments.
+    if (batch.linkDestination[row] === LinkDestination.otherHost) return NOT_ASSEMBLED;
+    const badChecksum = (status & Status.badNetworkChecksum) !== 0;
+    if (badChecksum && this.#options.verifyChecksums === true) return NOT_ASSEMBLED;
+    const now = batch.seconds[row]! + batch.nanoseconds[row]! / 1e9;
+    const reassembly = this.#reassembly!;
+    // Pieces whose own bytes are odd are pieces all the same.
+    const { reasons } = this.#router;
+    const isPiece =
+      refused === -1 || refused === reasons.malformed || refused === reasons.cut || refused === reasons.sourceRoute;
+    const assembled = isPiece ? reassembly.take(batch, row, now) : Assembled.unknown;
+    if (!isPiece) reassembly.doubt(batch, row, now);
+    if (assembled === Assembled.unknown && this.#router.program.tracks) this.#loseDatagram(batch, row, now);
+    return assembled;
+  }
+
+  /** The datagram of a fragment may come together and reach connection tracking, or not. Without its first piece it does not. */
+  #loseDatagram(batch: PacketBatch, row: number, now: number): void {
+    if (this.#reassembly!.hasOverflown(now)) this.table.lost.addAll();
+    const isFirst = batch.fragmentOffset[row] === 0;
+    const first = isFirst ? batch : this.#reassembly!.firstOf(batch, row);
+    if (first === undefined) return;
+    const at = isFirst ? row : 0;
+    const status = first.status[at]!;
+    const { program } = this.#router;
+    const protocol = first.protocol[at]!;
+    const isError = protocol === IpProtocol.icmp && !isIcmpQuery(first.icmpType[at]!);
+    const hasHeader = (status & Status.transport) !== 0 || !HAVE_PORTS.has(protocol);
+    const known = hasHeader && (!isError || (status & Status.quotedTuple) !== 0);
+    if (known) {
+      this.#run.load(first, at, 0);
+      loseConnection(this.#run);
+    } else {
+      this.table.lost.addHosts(protocol, first.source[4 * at]!, first.destination[4 * at]!, program.translates);
+    }
+  }
+
+  get settled(): readonly SettledFragment[] | undefined {
+    return this.#reassembly?.settled;
+  }
+
+  #walk(
+    batch: PacketBatch,
+    row: number,
+    ingress: number,
+    decisions: DecisionBatch,
+    into: number,
+    largestFragment: number,
+  ): void {
+    const run = this.#run;
     run.load(batch, row, ingress);
+    run.largestFragment = largestFragment;
     if (this.#options.verifyChecksums !== true)
       run.status &= ~(Status.badNetworkChecksum | Status.badTransportChecksum);
     run.found = -1;
@@ -118,7 +203,9 @@ class LinuxForwarder implements Forwarder {
     const run = this.#run;
     const steps: Step[] = [];
     const reason = this.#lastReason === -1 ? undefined : this.#router.registry.unknowns[this.#lastReason]!;
-    if (this.#refused) {
+    if (this.#discarded) {
+      steps.push({ kind: 'end', disposition: 'not-forwarding', detail: 'the fragment is thrown away' });
+    } else if (this.#refused) {
       steps.push({ kind: 'unknown', ...reason! });
     } else {
       run.worlds.begin();
@@ -150,7 +237,6 @@ class LinuxForwarder implements Forwarder {
       return reasons.malformed;
     }
     if ((status & Status.sourceRoute) !== 0) return reasons.sourceRoute;
-    if ((status & Status.fragment) !== 0 && this.#router.program.defragments) return reasons.fragment;
     if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
     return -1;
   }

@@ -163,7 +163,7 @@ function findReplyTuple(run: Run): number {
 export const SettledReply = { unique: 0, taken: 1, unknown: 2 } as const;
 
 /** Protocols with something in the header that the kernel can change to tell connections apart. */
-const HAVE_PORTS: ReadonlySet<number> = new Set([
+export const HAVE_PORTS: ReadonlySet<number> = new Set([
   IpProtocol.tcp,
   IpProtocol.udp,
   IpProtocol.udplite,

@@ -13,7 +13,7 @@ import {
   settleReplyTuple,
   translateKnown,
 } from './nat.ts';
-import { HookNumber, TableNumber } from './program.ts';
+import { baseIndex, HookNumber, TableNumber } from './program.ts';
 import { recordConntrack, recordEnd } from './recording.ts';
 import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
 import { EntryUse, type Run } from './run.ts';
@@ -124,6 +124,12 @@ function forward(run: Run): void {
 }
 
 function deliver(run: Run): void {
+  // The router puts what is for itself together before its rules see it. Ref: ip_input.c: ip_local_deliver()
+  if ((run.status & Status.fragment) !== 0 && INPUT_TABLES.some((table) => hasRules(run, table))) {
+    run.unknown = run.router.reasons.fragment;
+    run.disposition = Disposition.undetermined;
+    return;
+  }
   if (!runTable(run, HookNumber.input, TableNumber.mangle)) return;
   if (!runTable(run, HookNumber.input, TableNumber.filter)) return;
   if (!runTable(run, HookNumber.input, TableNumber.security)) return;
@@ -133,6 +139,12 @@ function deliver(run: Run): void {
   }
   if (!run.router.program.translates && !settleReply(run)) return;
   run.disposition = Disposition.delivered;
+}
+
+const INPUT_TABLES = [TableNumber.mangle, TableNumber.filter, TableNumber.security];
+
+function hasRules(run: Run, table: number): boolean {
+  return run.router.program.bases[baseIndex(HookNumber.input, table)]!.length > 0;
 }
 
 /** False where the packet ends because its entry cannot be. */

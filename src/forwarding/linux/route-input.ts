@@ -32,7 +32,7 @@ export function routeInput(run: Run): number {
   if (isMulticast(source) || source === -1) return finish(run, Disposition.martian, -1);
   run.flowProtocol = rpdb.dissects ? run.protocol : 0;
   // Ports of fragments are not looked at, unless conntrack has put the packet together (linux-forwarding 3.7).
-  const whole = (run.status & Status.fragment) === 0 || run.router.program.defragments;
+  const whole = (run.status & Status.fragment) === 0;
   const hasPorts = rpdb.dissects && whole && run.protocol !== IpProtocol.icmp;
   run.flowSourcePort = hasPorts ? run.currentSourcePort : 0;
   run.flowDestinationPort = hasPorts ? run.currentDestinationPort : 0;
@@ -195,8 +195,10 @@ export function passesForwardChecks(run: Run): boolean {
   }
   const mtu = run.router.links.mtu[run.egress]!;
   // A TCP "packet" above the MTU is what the network card put together from several; they leave as they came.
-  const tooBig =
-    mtu > 0 && run.networkLength > mtu && run.protocol !== IpProtocol.tcp && (run.status & Status.dontFragment) !== 0;
+  // What was put together leaves in pieces no larger than those that came. Ref: ip_forward.c: ip_exceeds_mtu()
+  const tooLarge =
+    run.largestFragment === 0 ? run.networkLength > mtu && run.protocol !== IpProtocol.tcp : run.largestFragment > mtu;
+  const tooBig = mtu > 0 && tooLarge && (run.status & Status.dontFragment) !== 0;
   if (tooBig) {
     finish(run, Disposition.tooBig, -1);
     return false;

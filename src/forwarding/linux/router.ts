@@ -17,6 +17,7 @@ export interface CommonReasons {
   readonly ingress: number;
   readonly multicast: number;
   readonly fragment: number;
+  readonly heldFragment: number;
   readonly ruleOrder: number;
   readonly tooManyUnknowns: number;
   readonly ambiguousEntry: number;
@@ -74,7 +75,10 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
       sourceRoute: registry.unknown('packets with a source route option are not modelled'),
       ingress: registry.unknown('the interface that the packet came in on is not known'),
       multicast: registry.unknown('multicast forwarding is not modelled'),
-      fragment: registry.unknown('reassembly of fragments is not modelled'),
+      fragment: registry.unknown(
+        'whether and how the router puts the fragments of this datagram together is not known',
+      ),
+      heldFragment: registry.unknown('the router holds the fragment until the rest of its datagram comes'),
       ruleOrder: registry.unknown('which of the legacy and nft rules runs first is not known'),
       tooManyUnknowns: registry.unknown('too much about this packet is unknown'),
       ambiguousEntry: registry.unknown('the connection entry of this packet is not known'),

@@ -73,6 +73,8 @@ export class Run {
   laterFragment = false;
   /** Bytes. */
   fragmentOffset = 0;
+  /** The packet was put together: the length of the largest of its fragments; else 0. */
+  largestFragment = 0;
   /** Conntrack zones in which the packet's entry is looked up, by direction of the tuple (linux-forwarding 2.15). */
   zoneOriginal = 0;
   zoneReply = 0;

@@ -1,4 +1,5 @@
 import type { LinuxDevice, Sysctl } from '../../model/linux-device.ts';
+import type { ReassemblyLimits } from './reassembly.ts';
 import type { Registry } from './reasons.ts';
 
 /** A sysctl, or what several of them amount to for one interface. */
@@ -36,6 +37,7 @@ export interface Settings {
   readonly ignoreInvalidReset: Setting;
   readonly checksum: Setting;
   readonly maxRetransmissions: number;
+  readonly reassembly: ReassemblyLimits;
   /** 0: the hash of next hops has a random key. */
   readonly multipathSeed: number;
   /** −1 where next hops are not chosen by the hash alone. */
@@ -160,6 +162,11 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
     ignoreInvalidReset: withDefault('tcp_ignore_invalid_rst', 0),
     checksum: withDefault('checksum', 1),
     maxRetransmissions: number('net/netfilter/nf_conntrack_tcp_max_retrans') ?? 3,
+    reassembly: {
+      time: number('net/ipv4/ipfrag_time') ?? 30,
+      memory: number('net/ipv4/ipfrag_high_thresh') ?? 4 << 20,
+      distance: number('net/ipv4/ipfrag_max_dist') ?? 64,
+    },
     multipathSeed: number('net/ipv4/fib_multipath_hash_seed') ?? 0,
     multipathPolicy:
       number('net/ipv4/fib_multipath_use_neigh') === 0 ? (number('net/ipv4/fib_multipath_hash_policy') ?? -1) : -1,

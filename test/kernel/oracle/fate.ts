@@ -48,6 +48,10 @@ export function fateOf(
 
 /** The packet itself, its TTL one less unless rules change it, as opposed to something that the router says about it. */
 function isCopy(bytes: Buffer, sent: Buffer, changesTtl: boolean): boolean {
+  // What is put together has its own length and time to live, and leaves in pieces again.
+  if (isFragment(sent) && isFragment(bytes)) {
+    return bytes.readUInt16BE(IP + 4) === sent.readUInt16BE(IP + 4) && bytes[IP + 9] === sent[IP + 9];
+  }
   const transport = IP + (bytes[IP]! & 15) * 4;
   const isAnswer = bytes[IP + 9] === ICMP && bytes[transport] !== sent[IP + (sent[IP]! & 15) * 4];
   return (
@@ -64,3 +68,30 @@ function neighbourOf(bytes: Buffer): string {
   if (bytes[0] === 0xff) return 'broadcast';
   return bytes.subarray(2, 6).join('.');
 }
+
+const isFragment = (bytes: Buffer): boolean => (bytes.readUInt16BE(IP + 6) & 0x3fff) !== 0;
+
+/** A second copy of a piece goes, the datagram stays. Ref: ip_fragment.c: ip_frag_queue() */
+const DUPLICATE = /^dropped DUP_FRAG/;
+
+/** Fragments that the kernel held have the fate of their datagram, which the frame shows that ended it. */
+export function withHeldFates(frames: readonly ScenarioFrame[], answers: readonly KernelAnswer[]): KernelAnswer[] {
+  const datagramOf = frames.map(({ hex }) => {
+    const bytes = Buffer.from(hex, 'hex');
+    if (!isFragment(bytes)) return undefined;
+    return [bytes.subarray(IP + 4, IP + 6), bytes.subarray(IP + 9, IP + 10), bytes.subarray(IP + 12, IP + 20)]
+      .map((part) => part.toString('hex'))
+      .join(' ');
+  });
+  return answers.map((answer, index) => {
+    const datagram = datagramOf[index];
+    if (datagram === undefined || answer.fate !== SILENTLY) return answer;
+    const last = answers.find(
+      ({ fate }, later) =>
+        later > index && datagramOf[later] === datagram && fate !== SILENTLY && !DUPLICATE.test(fate),
+    );
+    return last === undefined ? answer : { time: answer.time, fate: last.fate };
+  });
+}
+
+const SILENTLY = 'dropped silently';

@@ -196,7 +196,7 @@ def sysctl_text():
             if value is not None:
                 lines.append("net.ipv4.conf.%s.%s = %s" % (name.replace(".", "/"), key, value))
     for key in sorted(os.listdir("/proc/sys/net/ipv4")):
-        if key.startswith("fib_multipath_"):
+        if key.startswith(("fib_multipath_", "ipfrag_")):
             lines.append("net.ipv4.%s = %s" % (key, read_text("/proc/sys/net/ipv4/" + key)))
     folder = "/proc/sys/net/netfilter"
     for key in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:

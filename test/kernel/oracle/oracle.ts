@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type RecordedScenario, restoreText, type Scenario } from '../scenario.ts';
-import { fateOf, type RawAnswer } from './fate.ts';
+import { fateOf, type RawAnswer, withHeldFates } from './fate.ts';
 
 /** Programs and the Debian packages that have them. */
 const PROGRAMS: readonly (readonly [program: string, debianPackage: string])[] = [
@@ -99,8 +99,9 @@ export class Oracle {
       dump: answer.dump,
       interfaces: scenario.interfaces.map(({ name }) => ({ name })),
       frames: scenario.frames,
-      answers: answer.answers.map((raw, index) =>
-        fateOf(raw, scenario.frames[index]!, scenario.interfaces, changesTtl),
+      answers: withHeldFates(
+        scenario.frames,
+        answer.answers.map((raw, index) => fateOf(raw, scenario.frames[index]!, scenario.interfaces, changesTtl)),
       ),
     };
   }
