@@ -114,7 +114,7 @@ const drawSequence = (item) => {
     picture.append(svg('text', { x: Math.min(from, turn) + 8, y: y - 6, class: 'small' }, label));
   });
   const list = make('ol', {}, ...item.packets.map((packet) =>
-    make('li', {}, '+' + packet.seconds.toFixed(6) + ' s, frame ' + packet.frame + ': ' + packet.from + ' sends ' + (packet.flags === '' ? '' : '[' + packet.flags + '] ') + 'TTL ' + packet.ttl + ', ' + packet.fate)));
+    make('li', {}, '+' + packet.seconds.toFixed(6) + ' s, frame ' + packet.frame + ': ' + (packet.from === 'sps' ? 'SPS' : packet.from) + ' sends ' + (packet.flags === '' ? '' : '[' + packet.flags + '] ') + 'TTL ' + packet.ttl + ', ' + packet.fate)));
   const more = item.omitted > 0 ? [make('p', {}, 'and ' + item.omitted + ' more packets')] : [];
   return [make('figure', {}, picture), list, ...more];
 };
