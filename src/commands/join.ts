@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { parseIpAddress } from '../net/ip-address.ts';
 import { exitCodeOf, type FailOn } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
 import { verifyJoin } from '../verify.ts';
@@ -43,10 +45,15 @@ export function addJoin(program: Command): void {
 }
 
 async function run(given: readonly string[], options: JoinCommandOptions): Promise<number> {
-  const captures = captureInputs(given);
+  // `--sps A B` reads as it is written: an address is an SPS node unless a file has that name.
+  const nodes = given.filter((word) => parseIpAddress(word) !== undefined && !existsSync(word));
+  const captures = captureInputs(given.filter((word) => !nodes.includes(word)));
   const site = findSiteFile(options.site, captures);
+  const sps = options.sps === undefined ? undefined : [...options.sps, ...nodes];
+  if (sps === undefined && nodes.length > 0)
+    throw new InputError(`join: what is ${nodes[0]}? Name addresses of SPS with --sps`);
   const intent = joinIntent(
-    options,
+    { ...options, ...(sps !== undefined && { sps }) },
     site === undefined ? {} : parseSiteFile(site.path, readText(site.path)),
     site?.path ?? '',
   );

@@ -45,6 +45,7 @@ const VERSIONS: ReadonlyMap<number, string> = new Map([
 ]);
 /** TLS_AES_128_CCM_8_SHA256 has the only short tag. Ref: RFC 8446 appendix B.4 */
 const CCM_8 = 0x1305;
+const AES_256_GCM_SHA384 = 0x1302;
 /** Ref: RFC 8446 section 6, RFC 5246 section 7.2 */
 const ALERTS: ReadonlyMap<number, string> = new Map([
   [0, 'close_notify'],
@@ -134,16 +135,20 @@ export function readTlsHandshake(client: Uint8Array, server: Uint8Array): TlsHan
 
 /**
  * With TLS 1.3 even alerts are encrypted, but not their length: two bytes, a content type and the tag are too short for any message of a
- * handshake. So a client whose first encrypted record is that short gave up; one that sends a longer record after its Finished sent a request.
- * Ref: RFC 8446 sections 5.2 and 6
+ * handshake. So a client whose first encrypted record is that short gave up. A Finished has the one length that the cipher suite's hash gives
+ * it; a longer record than an alert behind it is a request. Where it is not found (a client that packs messages into one record, or pads),
+ * nothing is said: what SPS sends with a certificate of its own must not be taken for a request.
+ * Ref: RFC 8446 sections 4.4.4, 5.2 and 6
  */
 function judgeClient13(records: readonly TlsRecord[], cipher: number): { rejected: boolean; wentOn: boolean } {
-  const alertLength = 2 + 1 + (cipher === CCM_8 ? 8 : 16);
-  const encrypted = records.filter((record) => record.type === Record.applicationData);
-  const [first, ...later] = encrypted;
+  const tag = cipher === CCM_8 ? 8 : 16;
+  const alertLength = 2 + 1 + tag;
+  const finishedLength = MESSAGE_HEADER + (cipher === AES_256_GCM_SHA384 ? 48 : 32) + 1 + tag;
+  const lengths = records.filter((record) => record.type === Record.applicationData).map((record) => record.length);
+  const finished = lengths.indexOf(finishedLength);
   return {
-    rejected: first !== undefined && first.length === alertLength,
-    wentOn: first !== undefined && first.length > alertLength && later.some((record) => record.length > alertLength),
+    rejected: lengths[0] === alertLength,
+    wentOn: finished >= 0 && lengths.slice(finished + 1).some((length) => length > alertLength),
   };
 }
 

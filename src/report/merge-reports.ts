@@ -21,6 +21,9 @@ export function mergeReports(given: readonly NamedReport[], which: ReportOptions
   );
   const [first] = sorted;
   if (first === undefined) throw new InputError('merge: give at least one report');
+  const ofJoin = sorted.find((item) => item.report.join !== undefined);
+  if (ofJoin !== undefined)
+    throw new InputError(`merge: ${ofJoin.path} is a report of join; give join all captures of the attempt at once`);
   for (const other of sorted.slice(1)) checkSame(first, other);
   checkCaptures(sorted);
   const reports = sorted.map((item) => item.report);
