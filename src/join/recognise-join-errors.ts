@@ -26,6 +26,9 @@ const HEADING_REACH = 1500;
 /** Host names and addresses, wildcards too; nothing else is ever repeated. */
 const NAME = /^[A-Za-z0-9*](?:[A-Za-z0-9.*_:-]{0,252})$/;
 
+/** A colon left in front of a host is that of a user name and a password that a slash cut off. */
+const HOST = /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/;
+
 interface Mark {
   readonly kind: JoinErrorKind;
   /** What told it. */
@@ -152,7 +155,7 @@ function urlIn(text: string, last = false): { host: string; path: string } | und
 /** The host without what may stand before it: a user name and a password. */
 function hostOf(authority: string): { host?: string } {
   const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d{1,5}$/, '');
-  return NAME.test(host) ? { host } : {};
+  return HOST.test(host) ? { host } : {};
 }
 
 function statusIn(text: string): number | undefined {

@@ -120,6 +120,11 @@ describe('what is near a documented error', () => {
       text: 'This site can’t be reached',
       want: [{ kind: 'address-not-reached' }],
     },
+    {
+      name: 'a URL with a user name, a password and a port',
+      text: 'Code: 60108 URL: https://admin:x@spp.example:8443/service/core/v3/Cluster/SessionModules Status: 403',
+      want: [{ kind: 'not-authorised', host: 'spp.example', status: 403 }],
+    },
     { name: 'JoinFailed alone', text: HEADING, want: [{ kind: 'no-details' }] },
     { name: 'the same error again and again', text: `${RAW.node}\n\n${RAW.node}`, want: [{ ...WANT.node, count: 2 }] },
     {
@@ -162,6 +167,8 @@ describe('secrets', () => {
     `{"username": "admin", "password": "${SECRET}", "error": "invalid_request", "error_description": "Access denied."}`,
     `Code: 60108 URL: https://admin:${SECRET}@192.0.2.1/service/core/v3/Cluster/SessionModules?token=${SECRET} Status: 403`,
     `ERROR: Request to https://admin:${SECRET}@192.0.2.1/service/a2a/v2/PsmValidation failed, response (HTTP 403)`,
+    'Code: 60108 URL: https://admin:hunter2/Pa55@192.0.2.1/service/core/v3/Cluster/SessionModules Status: 403',
+    'ERROR: Request to https://admin:hunter2/Pa55@192.0.2.1/service/a2a/v2/PsmValidation failed, response (HTTP 403)',
     `FATAL error: login with ${SECRET} failed, Authorization: Bearer ${SECRET}`,
     `hostname '${SECRET}' doesn't match '${SECRET}'`,
   ];
