@@ -145,6 +145,23 @@ describe('verify', () => {
     expectAbsent(await report({ capture: new Traffic(), state: {}, intent }), 'RV702');
   });
 
+  it('also where the redirect itself is right, and SPS joins by an address among the clients', async () => {
+    const https = { protocol: 6, ports: { first: 443, last: 443 } };
+    const managed = { ...JOIN, sps: [parseIpAddress('192.168.0.5')!] };
+    const state = { mangle: [Rule.requests.replace('3389', '443'), Rule.mark] };
+    const made = await report({
+      capture: new Traffic(),
+      state,
+      intent: { ...INTENT, services: [https], join: managed },
+    });
+    expect(codesOf(made)).toEqual(['RV702 warning', 'RV902 warning']);
+    const { fix } = the(made, 'RV702');
+    const after = await verifyJoin(managed, routerOf(routerState(state)).altered(fix), [], { sources: [] });
+    expect(said(after)).toEqual({ verdict: 'verified', codes: [] });
+    // Clients stay redirected: the fix is of this one connection.
+    expect(fix.join()).toContain('192.168.0.5/32');
+  });
+
   it('takes the SPS that is redirected to where the section names none', async () => {
     const made = await report({
       capture: new Traffic(),
