@@ -6,6 +6,7 @@ import { addDiff } from './commands/diff.ts';
 import { addExplain } from './commands/explain.ts';
 import { addInit } from './commands/init.ts';
 import { addJoin } from './commands/join.ts';
+import { addLive } from './commands/live.ts';
 import { addMerge } from './commands/merge.ts';
 import { addTest } from './commands/test.ts';
 import { addTrace } from './commands/trace.ts';
@@ -41,6 +42,7 @@ function program(): Command {
     addDiff,
     addTest,
     addMerge,
+    addLive,
     addInit,
     addJoin,
     addExplain,

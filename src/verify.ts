@@ -1,9 +1,10 @@
-import type { CaptureInput } from './capture/capture-set.ts';
+import type { CaptureInput, CaptureSet } from './capture/capture-set.ts';
 import { openCaptureSet } from './capture/open-capture.ts';
 import { DIAGNOSIS_ORDER, FINDINGS } from './findings/index.ts';
 import { type JoinOptions, joinReport } from './report/join-report.ts';
 import { runJoin } from './join/join-run.ts';
 import type { JoinIntent } from './model/join-intent.ts';
+import type { Intent } from './model/intent.ts';
 import { buildReport, type ReportOptions } from './report/build-report.ts';
 import { checkReport } from './report/check-report.ts';
 import { diffReport, type DiffReport } from './report/diff-report.ts';
@@ -12,10 +13,12 @@ import type { Report } from './report/report.ts';
 import { checkTraffic } from './verification/check-traffic.ts';
 import { runDiff } from './verification/diff.ts';
 import { resolveIntent, type StatedIntent } from './verification/intent.ts';
+import { LiveRun } from './verification/live.ts';
 import type { Router } from './verification/router.ts';
-import { runVerification } from './verification/run.ts';
+import { type RunOptions, runVerification } from './verification/run.ts';
 import { type PacketSequence, packetSequences } from './verification/sequences.ts';
 import type { VantageName, Verification } from './verification/verification.ts';
+import type { PacketBatch } from './wire/packet-batch.ts';
 
 /** Of so many failed connections a report shows packets. */
 const MOST_SEQUENCES = 200;
@@ -31,6 +34,12 @@ export interface VerifyOptions extends ReportOptions {
   /** Called now and then with the bytes read and, where known, the bytes to read. */
   readonly onBytes?: (read: number, total: number | undefined) => void;
 }
+
+/** As of {@link verify}; `sources` are with the router. */
+export type LiveVerifyOptions = Pick<VerifyOptions, 'verifyChecksums' | 'requireObserved' | 'vantage' | 'connections'>;
+
+/** Reports on earlier states that are kept. */
+const MOST_EARLIER = 20;
 
 /**
  * Does every monitored connection in these captures traverse SPS both ways, on this router?
@@ -97,6 +106,84 @@ async function runAndReport(
     return { run, report: buildReport(run, FINDINGS, options) };
   } finally {
     await captures.close();
+  }
+}
+
+/** A verification of captures that are still growing; where the router's state is read again, of each state on its own. */
+export class LiveVerification {
+  readonly #captures: CaptureSet;
+  readonly #stated: StatedIntent;
+  readonly #options: LiveVerifyOptions;
+  readonly #earlier: Report[] = [];
+  #source: DiffSource;
+  #run: LiveRun;
+
+  /** Throws InputError where the intent cannot be known. */
+  constructor(captures: CaptureSet, source: DiffSource, stated: StatedIntent, options: LiveVerifyOptions) {
+    this.#captures = captures;
+    this.#stated = stated;
+    this.#options = options;
+    this.#source = source;
+    this.#run = new LiveRun(captures, source.router, stated, this.#runOptions());
+  }
+
+  /** Frames since the router's state was read last. */
+  get frames(): number {
+    return this.#run.frames;
+  }
+
+  get intent(): Intent {
+    return this.#run.intent;
+  }
+
+  /** Runs the next frames, in time order, through the router. */
+  consume(batch: PacketBatch): void {
+    this.#run.consume(batch);
+  }
+
+  /** What a verification would say of the frames so far. */
+  look(): Report {
+    return this.#run.look((run) => this.#report(run, 'all'));
+  }
+
+  /**
+   * From here on the router has another state. What was judged until now stays what it is and is told apart; connections that go on are
+   * judged anew. Throws InputError where the intent cannot be known by the new state; then the old one holds on.
+   */
+  change(source: DiffSource): void {
+    const before = this.#run.look((run) => this.#report(run, 'failed'));
+    this.#run = new LiveRun(this.#captures, source.router, this.#stated, this.#runOptions(), this.#run);
+    this.#source = source;
+    this.#earlier.push(before);
+    if (this.#earlier.length > MOST_EARLIER) this.#earlier.shift();
+  }
+
+  /** The last word. */
+  conclude(): { report: Report; evidence: Evidence } {
+    this.#run.finish();
+    return this.#run.look((run) => {
+      const report = this.#report(run, this.#options.connections);
+      return { report, evidence: buildEvidence(run, report, []) };
+    });
+  }
+
+  #report(run: Verification, connections: ReportOptions['connections']): Report {
+    const report = buildReport(run, FINDINGS, {
+      sources: this.#source.sources,
+      ...(connections !== undefined && { connections }),
+    });
+    return { ...report, ...(this.#earlier.length > 0 && { earlier: [...this.#earlier] }) };
+  }
+
+  #runOptions(): RunOptions {
+    const { verifyChecksums, requireObserved, vantage } = this.#options;
+    return {
+      whatIf: false,
+      verifyChecksums: verifyChecksums ?? false,
+      requireObserved: requireObserved ?? false,
+      ...(vantage !== undefined && { vantage }),
+      diagnosers: DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
+    };
   }
 }
 

@@ -116,6 +116,33 @@ async function openCapture(
   verifyChecksums: boolean,
 ): Promise<OpenFile> {
   const opened = await openByteSource(input.path);
+  const begun = await openStream(input, opened, verifyChecksums, (format) => {
+    return new CaptureFile(index, input, format, interfaces);
+  });
+  const size = begun.isCompressed ? undefined : begun.source.size;
+  const frameLimit = size === undefined ? Number.POSITIVE_INFINITY : Math.ceil(size / MIN_RECORD_BYTES);
+  return { ...begun, frameLimit };
+}
+
+/** A capture whose format is known and whose frames can be read. */
+export interface OpenStream {
+  readonly file: CaptureFile;
+  /** Of the capture's own bytes: decompressed, where it was compressed. */
+  readonly source: ByteSource;
+  readonly reader: FrameReader;
+  readonly isCompressed: boolean;
+}
+
+/**
+ * Tells by its first bytes what a stream is, and opens its reader; `fileOf` makes the file that counts its frames. Throws an
+ * {@link InputError} of one line where it is no capture, and closes the stream then.
+ */
+export async function openStream(
+  input: CaptureInput,
+  opened: ByteSource,
+  verifyChecksums: boolean,
+  fileOf: (format: 'pcap' | 'pcapng') => CaptureFile,
+): Promise<OpenStream> {
   let source = opened;
   try {
     let begin = await readBegin(source);
@@ -130,15 +157,13 @@ async function openCapture(
     if (recognised.kind === 'gzip' || recognised.kind === 'foreign') {
       throw new InputError(`${input.path}: ${describeForeign(recognised, isCompressed, begin, source)}; ${EXPECTED}`);
     }
-    const file = new CaptureFile(index, input, recognised.kind, interfaces);
+    const file = fileOf(recognised.kind);
     const stream = new ByteStream(source, begin);
     const reader =
       recognised.kind === 'pcap'
         ? await openPcap(stream, recognised.magic, file, verifyChecksums)
         : await openPcapng(stream, file, verifyChecksums);
-    const size = isCompressed ? undefined : source.size;
-    const frameLimit = size === undefined ? Number.POSITIVE_INFINITY : Math.ceil(size / MIN_RECORD_BYTES);
-    return { file, source, reader, frameLimit };
+    return { file, source, reader, isCompressed };
   } catch (error) {
     await source.close();
     throw error;

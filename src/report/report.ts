@@ -167,6 +167,8 @@ export interface Report {
   /** How many connections are not listed; absent where all are. */
   readonly connectionsOmitted?: number;
   readonly findings: readonly FindingReport[];
+  /** Of a live run whose router's state was read again: what was judged by the states before, oldest first. */
+  readonly earlier?: readonly Report[];
 }
 
 /** From which severity on a finding makes the run end with 1. */

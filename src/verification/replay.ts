@@ -22,7 +22,8 @@ import { hopOf, translationOf } from './session.ts';
 import { SideTraffic } from './side-traffic.ts';
 import { hostRoles, interfacesInUse, vantageOf } from './surroundings.ts';
 
-const BATCH_ROWS = 4096;
+/** Frames that are run at a time; by the first so many it is told where a capture was taken. */
+export const BATCH_ROWS = 4096;
 const RECENT_EGRESS = 4096;
 /** Fragments that are remembered while the router holds them; of more than that, the oldest never came together. */
 const HELD_FRAGMENTS = 4096;
@@ -110,7 +111,8 @@ export async function replay(
   return run;
 }
 
-class ReplayRun implements Replay {
+/** A router that frames are run through as they come. */
+export class ReplayRun implements Replay {
   frames = 0;
   ipFrames = 0;
   readonly log = new ConnectionLog();
@@ -152,16 +154,20 @@ class ReplayRun implements Replay {
   #path = -1;
   #translated = 0;
   /** How the requests of connections leave that the router translates: answers come back to that. */
-  readonly #translations = new Map<number, { readonly source: Endpoint; readonly destination: Endpoint }>();
+  readonly #translations = new WeakMap<Connection, { readonly source: Endpoint; readonly destination: Endpoint }>();
   readonly #explain: () => ReturnType<Forwarder['explainLast']>;
 
-  /** `first`: the frames with which the captures begin, by which it is told where they were taken. */
+  /**
+   * `first`: the frames with which the captures begin, by which it is told where they were taken. `previous`: what forwarded until now, if
+   * the router's configuration changes while it forwards; it is not to be used any more.
+   */
   constructor(
     captures: CaptureSet,
     router: Router,
     resolved: ResolvedIntent,
     options: ReplayOptions,
     first: PacketBatch,
+    previous?: Forwarder,
   ) {
     this.#captures = captures;
     this.#router = router;
@@ -177,10 +183,11 @@ class ReplayRun implements Replay {
     const needed = interfacesInUse(router, resolved);
     this.neededInterfaces = [...needed].map((name) => (name === undefined ? -1 : interfaceIndex(name)));
     this.covers = coversConnections(captures, this.vantage, needed);
-    this.forwarder = router.forwarder({
+    const configured = router.forwarder({
       verifyChecksums: options.verifyChecksums ?? false,
       trustSequence: this.covers,
     });
+    this.forwarder = previous?.replacedBy?.(configured) ?? configured;
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
     this.#monitored = new MonitoredServices(resolved.intent, (family, words, offset) =>
@@ -197,6 +204,16 @@ class ReplayRun implements Replay {
     for (let row = 0; row < batch.length; row++) this.#frame(batch, row);
     this.frames += batch.length;
     if (batch.length > 0) this.lastTime = batch.seconds[batch.length - 1]! * 1e9 + batch.nanoseconds[batch.length - 1]!;
+  }
+
+  /** Learns who is who from the ARP frames of an earlier batch, and judges nothing by it. */
+  recall(batch: PacketBatch): void {
+    for (let row = 0; row < batch.length; row++) {
+      if ((batch.status[row]! & Status.arp) === 0) continue;
+      this.vantage.place(batch, row);
+      this.#arp(batch, row);
+    }
+    this.unansweredArp = 0;
   }
 
   #frame(batch: PacketBatch, row: number): void {
@@ -288,7 +305,7 @@ class ReplayRun implements Replay {
     }
     const connection = this.log.find(identity, identityRow, end, spsSide || wasReply);
     const { toServer } = this.log;
-    if (toServer && translated !== 0) this.#rememberTranslation(connection.id);
+    if (toServer && translated !== 0) this.#rememberTranslation(connection);
     this.#connection = connection;
     this.#path = this.#intern(batch, row, ingress, toServer, wasReply);
     this.#translated = translated;
@@ -377,7 +394,7 @@ class ReplayRun implements Replay {
     if (this.log.toServer) return false;
     batch.sourceMac[row] = this.senders.anyMac;
     batch.ttl[row] = 64;
-    const translation = connection === undefined ? undefined : this.#translations.get(connection.id);
+    const translation = connection === undefined ? undefined : this.#translations.get(connection);
     if (translation !== undefined) {
       batch.source[4 * row] = translation.destination.address;
       batch.sourcePort[row] = translation.destination.port;
@@ -396,7 +413,7 @@ class ReplayRun implements Replay {
     return this.log.peek(batch, row, anybody) === undefined ? ServerEnd.none : ServerEnd.source;
   }
 
-  #rememberTranslation(connection: number): void {
+  #rememberTranslation(connection: Connection): void {
     const decisions = this.#decisions;
     this.#translations.set(connection, {
       source: { address: decisions.leavingSource[0]!, port: decisions.leavingSourcePort[0]! },
@@ -494,7 +511,7 @@ class ReplayRun implements Replay {
     if (isOnSpsSegment(this.#router, this.#resolved.intent, client)) return;
     const position = this.senders.spsInterfaces[0];
     if (position === undefined) return;
-    const translation = this.#translations.get(connection.id);
+    const translation = this.#translations.get(connection);
     const packet = makePacket({
       protocol: IpProtocol.tcp,
       source:

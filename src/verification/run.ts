@@ -7,9 +7,9 @@ import type { IpAddress } from '../net/ip-address.ts';
 import { assess } from './assess.ts';
 import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
 import { addUncovered, collectFailures, decider } from './failures.ts';
-import { resolveIntent, type StatedIntent } from './intent.ts';
+import { type ResolvedIntent, resolveIntent, type StatedIntent } from './intent.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
-import { type ReplayOptions, replay } from './replay.ts';
+import { type Replay, type ReplayOptions, replay } from './replay.ts';
 import type { Router } from './router.ts';
 import type { SessionSpec } from './session.ts';
 import { untranslatedFix } from './translation.ts';
@@ -31,7 +31,17 @@ export async function runVerification(
   options: RunOptions,
 ): Promise<Verification> {
   const resolved = resolveIntent(stated, router);
-  const run = await replay(captures, router, resolved, options);
+  return conclude(await replay(captures, router, resolved, options), captures, router, { stated, resolved }, options);
+}
+
+/** Judges every connection of a replay and looks for the causes of what fails. */
+export function conclude(
+  run: Replay,
+  captures: CaptureSet,
+  router: Router,
+  { stated, resolved }: { readonly stated: StatedIntent; readonly resolved: ResolvedIntent },
+  options: RunOptions,
+): Verification {
   const lossy = captures.files().some((file) => file.dropped > 0 || file.truncated);
   const assessment = assess(run, router, resolved, options.whatIf, lossy);
   const { connections } = assessment;

@@ -44,6 +44,22 @@ export class Senders {
     this.#segmentHasClients = segmentHasClients(router, intent, clientInterface);
   }
 
+  /** Keeps what is known now; the function that it gives forgets what was learnt since. */
+  checkpoint(): () => void {
+    const sets = [this.#macs, this.#responders, this.#possible, this.#others].map((set) => [set, [...set]] as const);
+    const nodes = [...this.#nodes].map(([address, macs]) => [address, new Set(macs)] as const);
+    const sawSpsMac = this.#sawSpsMac;
+    return () => {
+      for (const [set, kept] of sets) {
+        set.clear();
+        for (const mac of kept) set.add(mac);
+      }
+      this.#nodes.clear();
+      for (const [address, macs] of nodes) this.#nodes.set(address, macs);
+      this.#sawSpsMac = sawSpsMac;
+    };
+  }
+
   /** One MAC address of SPS for packets that we make, −1 where none is known. */
   get anyMac(): number {
     return [...this.#macs, ...this.#responders][0] ?? -1;

@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { InputError } from '../text/input-error.ts';
+import type { ByteSource } from './byte-source.ts';
+import { type LiveSource, StreamSource } from './live-source.ts';
+
+/** Holds Ethernet with two tags, or cooked, IP and TCP with all their options, and the packet that an ICMP error quotes. */
+export const LIVE_SNAP_LENGTH = 256;
+
+/** The kernel's buffer in KiB: a pause of ours of half a second at 100,000 packets/s. */
+const KERNEL_BUFFER_KIBIBYTES = 32 * 1024;
+
+/** How often tcpdump is asked for its counts. */
+const STATISTICS_MILLISECONDS = 2000;
+
+/** After this long an end is no longer asked for. */
+const KILL_MILLISECONDS = 3000;
+
+/** A line is as long as its words need; a program that prints more is not listened to. */
+const MOST_WORDS = 16_384;
+
+/** A `tcpdump` child that captures on one interface, or on `any`. */
+export class TcpdumpSource implements LiveSource {
+  readonly path: string;
+  readonly interface?: string;
+  readonly reopens = true;
+  /** Several of them run side by side, and on a busy machine not each at every moment. */
+  readonly patienceMilliseconds: number;
+  readonly #name: string;
+  readonly #filter: string;
+  readonly #program: string;
+  #child: ChildProcess | undefined;
+  #lostBefore = 0;
+  #lostNow = 0;
+  #ended: string | undefined;
+
+  constructor(name: string, filter: string, program = 'tcpdump') {
+    this.#name = name;
+    this.#filter = filter;
+    this.#program = program;
+    this.path = `live:${name}`;
+    if (name !== 'any') this.interface = name;
+    this.patienceMilliseconds = name === 'any' ? 100 : 500;
+  }
+
+  open(): Promise<ByteSource> {
+    const all = this.#name === 'any' ? ['-y', 'LINUX_SLL2'] : [];
+    const options = ['--immediate-mode', '-U', '-n', '--nano', '-s', String(LIVE_SNAP_LENGTH)];
+    const buffer = ['-B', String(KERNEL_BUFFER_KIBIBYTES)];
+    const child = spawn(this.#program, [...options, ...buffer, '-i', this.#name, ...all, '-w', '-', this.#filter], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A Ctrl-C at the terminal is ours to pass on: what was captured before it must come to its end.
+      detached: true,
+    });
+    const output = new StreamSource(child.stdout);
+    this.#child = child;
+    this.#lostBefore += this.#lostNow;
+    this.#lostNow = 0;
+    this.#ended = undefined;
+    return this.#begun(child, output);
+  }
+
+  stop(): void {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGINT');
+    setTimeout(() => child.kill('SIGKILL'), KILL_MILLISECONDS).unref();
+  }
+
+  lost(): number {
+    return this.#lostBefore + this.#lostNow;
+  }
+
+  trouble(): string | undefined {
+    return this.#ended ?? (this.interface === undefined ? undefined : interfaceTrouble(this.interface));
+  }
+
+  #begun(child: ChildProcess, output: StreamSource): Promise<ByteSource> {
+    let words = '';
+    return new Promise((resolve, reject) => {
+      const ask = setInterval(() => {
+        // A signal may cut a write short that waits for us: only where nothing waits.
+        if (output.isDrained) child.kill('SIGUSR1');
+      }, STATISTICS_MILLISECONDS);
+      ask.unref();
+      child.on('error', (error) => {
+        clearInterval(ask);
+        const missing = 'code' in error && error.code === 'ENOENT';
+        reject(new InputError(missing ? NO_TCPDUMP : `tcpdump: cannot be started (${error.message})`));
+      });
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+        words = (words + text).slice(-MOST_WORDS);
+        const lost = lostIn(words);
+        if (lost !== undefined) this.#lostNow = lost;
+        if (/listening on .*\n/.test(words)) resolve(output);
+      });
+      child.on('close', () => {
+        clearInterval(ask);
+        this.#ended = endedWords(this.#name, words);
+        reject(new InputError(openFailure(this.#name, this.#filter, words)));
+      });
+    });
+  }
+}
+
+/** Said where neither capture program is there. */
+export const NO_TCPDUMP = 'tcpdump is not installed, and live needs it to capture: apt-get install tcpdump';
+
+/** The last counts that tcpdump printed, of the kernel's buffer and of the interface; undefined where it printed none. */
+export function lostIn(words: string): number | undefined {
+  let kernel: number | undefined;
+  for (const match of words.matchAll(/(\d+) packets? dropped by kernel/g)) kernel = Number(match[1]);
+  if (kernel === undefined) return undefined;
+  let device = 0;
+  for (const match of words.matchAll(/(\d+) packets? dropped by interface/g)) device = Number(match[1]);
+  return kernel + device;
+}
+
+/** What keeps tcpdump from capturing, in one line. */
+export function openFailure(name: string, filter: string, words: string): string {
+  if (/permission|not permitted/i.test(words)) return NO_PERMISSION;
+  if (/No such device|does ?n.t exist/i.test(words)) return `-i ${name}: there is no such interface on this machine`;
+  if (/is not up/.test(words)) return `-i ${name}: the interface is down; set it up first: ip link set ${name} up`;
+  if (/syntax error|filter|expression|unknown|illegal/i.test(words))
+    return `--filter '${filter}': is refused by tcpdump (${lastLine(words)})`;
+  return `-i ${name}: tcpdump cannot capture (${lastLine(words)})`;
+}
+
+/** Said where the rights to capture are missing. */
+export const NO_PERMISSION =
+  'capturing needs root or CAP_NET_RAW: run with sudo, or once setcap cap_net_raw,cap_net_admin=eip $(command -v tcpdump)';
+
+function endedWords(name: string, words: string): string {
+  if (/disappeared/.test(words)) return `the interface ${name} has gone away`;
+  if (/went down/.test(words)) return `the interface ${name} went down`;
+  return `the capture on ${name} has ended`;
+}
+
+function lastLine(words: string): string {
+  const lines = words
+    .split('\n')
+    .map((line) => line.replace(/^tcpdump: /, '').trim())
+    .filter((line) => line !== '' && !line.startsWith('data link type'));
+  return lines.at(-1) ?? 'it says nothing';
+}
+
+/** Why nothing comes on an interface, by the kernel's own word; undefined where nothing is wrong, or that cannot be told. */
+function interfaceTrouble(name: string): string | undefined {
+  try {
+    const flags = Number(readFileSync(`/sys/class/net/${name}/flags`, 'utf8'));
+    return (flags & 1) === 0 ? `the interface ${name} is down` : undefined;
+  } catch {
+    return undefined;
+  }
+}
