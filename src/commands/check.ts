@@ -10,6 +10,7 @@ import { type RenderingOptions, writeReport } from './write-report.ts';
 
 interface CheckOptions extends IntentOptions, RenderingOptions {
   readonly router?: readonly string[];
+  readonly nextHopDown?: readonly string[];
   readonly site?: string;
   readonly failOn: FailOn;
   readonly connections?: 'all' | 'failed' | 'none';
@@ -31,7 +32,7 @@ async function run(options: CheckOptions): Promise<number> {
   const site = findSiteFile(options.site, here);
   const siteText = site === undefined ? undefined : parseSiteFile(site.path, readText(site.path));
   const stated = statedIntent(options, siteText ?? {}, site?.path ?? '');
-  const loaded = loadRouter(options.router ?? [], here);
+  const loaded = loadRouter(options.router ?? [], here, options.nextHopDown);
   const inputs = [...loaded.sources.map((source) => source.path), ...(site === undefined ? [] : [site.path])];
   if (options.output !== undefined) refuseInput(options.output, inputs);
   if (loaded.pickedUp !== undefined) process.stderr.write(`router state: ${loaded.pickedUp}\n`);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { CaptureInput } from '../capture/capture-set.ts';
 import { parseDevice } from '../dialects/index.ts';
+import { parseIpAddress } from '../net/ip-address.ts';
 import { InputError } from '../text/input-error.ts';
 import { routerOfDevice } from '../verification/router-of-device.ts';
 import type { Router } from '../verification/router.ts';
@@ -54,7 +55,11 @@ export interface LoadedRouter {
 }
 
 /** Reads the router's state from the paths given, else from what lies beside the first capture. */
-export function loadRouter(paths: readonly string[], captures: readonly CaptureInput[]): LoadedRouter {
+export function loadRouter(
+  paths: readonly string[],
+  captures: readonly CaptureInput[],
+  nextHopsDown: readonly string[] = [],
+): LoadedRouter {
   let used = paths;
   let pickedUp: string | undefined;
   if (used.length === 0) {
@@ -68,12 +73,27 @@ export function loadRouter(paths: readonly string[], captures: readonly CaptureI
   }
   const files = used.flatMap(stateFiles);
   const sources = files.map((path) => ({ path, text: readText(path) }));
-  const router = routerOfDevice(parseDevice(sources));
+  const router = assumeDown(routerOfDevice(parseDevice(sources)), nextHopsDown);
   return {
     router,
     sources: sources.map(({ path, text }) => ({ path, sha256: createHash('sha256').update(text).digest('hex') })),
     ...(pickedUp !== undefined && { pickedUp }),
   };
+}
+
+/** The router with next hops taken to be down. Throws InputError where one is no address, or the router does not redirect by next hops. */
+function assumeDown(router: Router, nextHopsDown: readonly string[]): Router {
+  if (nextHopsDown.length === 0) return router;
+  const addresses = nextHopsDown.map((text) => {
+    const address = parseIpAddress(text);
+    if (address === undefined) throw new InputError(`--next-hop-down: '${text}' is not an IP address`);
+    return address;
+  });
+  if (router.assumingDown === undefined)
+    throw new InputError(
+      '--next-hop-down: on a Linux router a next hop that is down is asked for by ARP, and nothing else changes',
+    );
+  return router.assumingDown(addresses);
 }
 
 /** The router's state that lies beside the first capture. */

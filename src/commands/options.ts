@@ -10,6 +10,11 @@ export function collect(value: string, previous: readonly string[] = []): string
 export function withRouter(command: Command): Command {
   return command
     .option('--router <path>', "the router's state: a file or a folder of files (repeatable)", collect)
+    .option(
+      '--next-hop-down <address>',
+      'what if this next hop of a policy route is down? (repeatable; Cisco IOS, Sophos UTM)',
+      collect,
+    )
     .option('--verify-checksums', 'judge IP, TCP, UDP and ICMP checksums as the kernel does');
 }
 

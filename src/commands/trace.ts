@@ -15,6 +15,7 @@ import { writeOut } from './write-output.ts';
 
 interface TraceCommandOptions {
   readonly router?: readonly string[];
+  readonly nextHopDown?: readonly string[];
   readonly frame?: number;
   readonly packet?: string;
   readonly ingress?: string;
@@ -70,7 +71,7 @@ async function run(given: readonly string[], options: TraceCommandOptions): Prom
     if (captures.length > 0) throw new InputError('trace: give either captures or --packet');
     if (options.ingress === undefined) throw new InputError('trace: --packet needs --ingress IFACE');
     if (options.frame !== undefined) throw new InputError('trace: --frame goes with captures, not with --packet');
-    const { router } = loadRouter(options.router ?? [], captures);
+    const { router } = loadRouter(options.router ?? [], captures, options.nextHopDown);
     const flow = parsePacketWords(options.packet);
     if (options.flags !== undefined && flow.protocol !== IpProtocol.tcp)
       throw new InputError('--flags: only TCP has flags');
@@ -95,7 +96,7 @@ async function run(given: readonly string[], options: TraceCommandOptions): Prom
   if (options.ingress !== undefined)
     throw new InputError('trace: --ingress goes with --packet; name the interface of a file as IFACE=FILE');
   if (captures.length === 0) throw new InputError('trace: give a capture, or a made-up packet with --packet');
-  const { router, pickedUp } = loadRouter(options.router ?? [], captures);
+  const { router, pickedUp } = loadRouter(options.router ?? [], captures, options.nextHopDown);
   if (pickedUp !== undefined) process.stderr.write(`router state: ${pickedUp}\n`);
   checkInterfaceNames(captures, router);
   await traceCaptures(captures, router, options);

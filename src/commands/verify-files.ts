@@ -11,6 +11,7 @@ export interface Request extends IntentOptions {
   readonly captures: readonly string[];
   /** Files and folders of the router's state; empty: what lies beside the first capture. */
   readonly router?: readonly string[];
+  readonly nextHopDown?: readonly string[];
   /** Absent: the one beside the first capture, else in the working directory or a parent. False: none. */
   readonly site?: string | false;
 }
@@ -32,7 +33,7 @@ export function prepare(request: Request): Prepared {
   const site = request.site === false ? undefined : findSiteFile(request.site, captures);
   const siteText = site === undefined ? undefined : parseSiteFile(site.path, readText(site.path));
   const stated = statedIntent(request, siteText ?? {}, site?.path ?? '');
-  const loaded = loadRouter(request.router ?? [], captures);
+  const loaded = loadRouter(request.router ?? [], captures, request.nextHopDown);
   checkInterfaceNames(captures, loaded.router);
   return {
     captures,

@@ -5,7 +5,7 @@ import { InputError } from '../text/input-error.ts';
 import type { DeviceDialect } from './base/device-dialect.ts';
 import type { Dialect } from './base/dialect.ts';
 import { readState } from './base/read-state.ts';
-import type { RouterSource } from './base/split-sections.ts';
+import { type RouterSource, splitSections } from './base/split-sections.ts';
 import { applyCiscoCommands, ciscoIos } from './cisco-ios.ts';
 import { linuxConntrack } from './linux-conntrack.ts';
 import { linuxIdentity } from './linux-identity.ts';
@@ -62,12 +62,24 @@ export function parseDevice(sources: readonly RouterSource[]): Device {
   const told = sources.map((source) => DEVICE_DIALECTS.find((dialect) => dialect.recognise(source)));
   const [dialect] = told.filter((item) => item !== undefined);
   if (dialect === undefined) return parseRouterState(sources);
-  const other = told.findIndex((item) => item !== dialect);
+  // What alone tells nothing, as a part of a configuration, is read as what stands beside it.
+  const other = told.findIndex((item, index) => item !== dialect && (item !== undefined || isLinux(sources[index]!)));
   if (other < 0) return dialect.parse(sources);
   const own = sources[told.indexOf(dialect)]!;
   throw new InputError(
     `${sources[other]!.path} is no text of ${dialect.name}, as ${own.path} is: one run is about one router, give the state of one only`,
   );
+}
+
+/** Whether any part of a text is of a Linux router. */
+function isLinux(source: RouterSource): boolean {
+  try {
+    splitSections(source, DIALECTS);
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
 }
 
 /** The device after some commands in its own language; the device itself is not changed. */

@@ -16,8 +16,20 @@ export function ciscoRemedies(device: PolicyRouteDevice): Remedies {
     replaceNextHop: (route, sps) => replaceNextHop(device, route, formatIpAddress(sps)),
     permit: (flow) => permit(device, flow),
     stopIcmpRedirects: (name) => [[`interface ${name}`, 'no ip redirects']],
+    failClosed: () => failClosed(device),
     defects: (walk, flow) => ciscoDefects(device, walk, flow),
   };
+}
+
+/** Tried after the next hops: what none of them takes is dropped instead of routed by destination. */
+function failClosed(device: PolicyRouteDevice): Remedy[] {
+  const redirecting = [...device.maps.values()]
+    .flatMap((map) => map.entries)
+    .filter(
+      (entry) => entry.permit && entry.actions.some((action) => action.kind === 'next-hops' && !action.isDefault),
+    );
+  if (redirecting.length === 0) return [];
+  return [redirecting.flatMap((entry) => [entry.title, 'set interface Null0'])];
 }
 
 /** Loose drops sources that only the default route leads to, unless that is told to count. */

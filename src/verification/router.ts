@@ -97,6 +97,8 @@ export interface Router {
   forwarder(options?: ForwarderOptions): Forwarder;
   /** The ways in which the router itself would react to the loss of SPS. One that goes on sending to it is none. */
   losses?(sps: IpAddress): readonly LostSps[];
+  /** The same router with next hops that are down; absent where it takes no notice of that. */
+  assumingDown?(addresses: readonly IpAddress[]): Router;
   /** The same router after these commands; undefined where one of them would be refused. */
   altered(commands: Remedy): Router | undefined;
   /** The sysctl, rule or route behind a name, for reports; absent where it is not in the text. */

@@ -199,6 +199,11 @@ export class CiscoDraft {
   addEntry(list: ListDraft, spec: EntrySpec): void {
     const last = list.entries.at(-1)?.sequence ?? 0;
     const sequence = spec.sequence ?? Math.floor(last / 10) * 10 + 10;
+    // The usual case, and long lists: behind the last one.
+    if (sequence > last) {
+      list.entries.push({ ...spec, sequence });
+      return;
+    }
     const at = list.entries.findIndex((entry) => entry.sequence >= sequence);
     const entry = { ...spec, sequence };
     if (at < 0) list.entries.push(entry);
