@@ -1,5 +1,14 @@
 import { openingsOf } from '../verification/loss-of-sps.ts';
-import { type Detected, detected, diagnoseDefect, type Finding, fromDiagnoses } from './finding.ts';
+import type { Verification } from '../verification/verification.ts';
+import {
+  connectionsOf,
+  type Detected,
+  detected,
+  diagnoseDefect,
+  type Finding,
+  fromDiagnoses,
+  whereOf,
+} from './finding.ts';
 
 /** RV410. */
 export const redirectFailsOpen: Finding = {
@@ -19,12 +28,16 @@ export const redirectFailsOpen: Finding = {
   detect: (run) => {
     // Where the loss has happened, the statement that let it open is the cause.
     const happened = fromDiagnoses(run, 'RV410');
-    if (happened.length > 0 || !run.asksAboutLoss) return happened;
+    if (happened.length > 0) return happened;
+    const passedOver = hopsPassedOver(run);
+    // Where the router itself notices that SPS is silent, that is worth a warning; an interface that goes down only where it is asked.
+    if (passedOver.length > 0 || !(run.asksAboutLoss || run.router.assumingDown !== undefined)) return passedOver;
     const found = new Map<string, Detected>();
-    for (const item of run.connections) {
+    for (const item of run.connections.slice(0, CONNECTIONS_ASKED)) {
       if (item.leg === 'server') continue;
       for (const { how, fix } of run.sessionsOf(item).flatMap((spec) => openingsOf(run.router, spec))) {
         const interfaceOnly = how === 'interface-down';
+        if (interfaceOnly && !run.asksAboutLoss) continue;
         found.set(
           how,
           detected({
@@ -44,3 +57,27 @@ export const redirectFailsOpen: Finding = {
   },
   diagnose: (failing) => diagnoseDefect(failing, 'RV410'),
 };
+
+/** The first connections stand for their like. */
+const CONNECTIONS_ASKED = 20;
+
+/** Next hops that are verified and down, of packets that went to the servers instead. */
+function hopsPassedOver(run: Verification): Detected[] {
+  return run.failures
+    .filter((failure) => failure.code === 'RV501' || failure.code === 'RV601')
+    .flatMap((failure) =>
+      failure.walk.steps.flatMap((step) =>
+        step.kind === 'classifier' && step.passedOver !== undefined
+          ? [
+              detected({
+                message: `${step.effect}: what it should get is routed by destination`,
+                key: `RV410:${step.passedOver}:${failure.role}`,
+                count: Math.max(failure.packets, 1),
+                connections: connectionsOf([failure]),
+                ...whereOf(step.origin),
+              }),
+            ]
+          : [],
+      ),
+    );
+}
