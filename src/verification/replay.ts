@@ -452,9 +452,8 @@ export class ReplayRun implements Replay {
   #unmonitored(batch: PacketBatch, row: number, position: number): void {
     const protocol = batch.protocol[row]!;
     if ((batch.status[row]! & Status.transport) === 0) {
-      const isFragment = batch.fragmentOffset[row] !== 0;
-      if ((isFragment || (batch.status[row]! & Status.cut) !== 0) && this.#monitored.mayBeMonitored(batch, row))
-        tally(isFragment ? this.fragments : this.cut, batch, row);
+      const isCut = batch.fragmentOffset[row] === 0 && (batch.status[row]! & Status.cut) !== 0;
+      if (isCut && this.#monitored.mayBeMonitored(batch, row)) tally(this.cut, batch, row);
     } else if (protocol === IpProtocol.tcp && (batch.tcpFlags[row]! & (Flag.syn | Flag.ack)) === Flag.syn) {
       const port = batch.destinationPort[row]!;
       if (USUAL_PORTS.includes(port) && this.#betweenMonitoredNetworks(batch, row, position)) {
@@ -466,10 +465,25 @@ export class ReplayRun implements Replay {
     const isLater = batch.fragmentOffset[row] !== 0 && this.#monitored.mayBeMonitored(batch, row);
     if (protocol !== IpProtocol.icmp && !isLater) return;
     this.forwarder.decide(batch, row, position, this.#decisions, 0);
+    if (isLater && !this.#isAccountedFor(batch, row, position)) tally(this.fragments, batch, row);
     if (this.#options.whatIf || this.senders.facesSps(position)) return;
     if (hopOf(this.#decisions, 0, batch, row, this.#resolved.intent.sps) === Hop.sps) return;
     if (isLater) this.side.noteFragment(batch, row, position, this.#decisions);
     else this.side.noteError(batch, row, position, this.#decisions);
+  }
+
+  /**
+   * Whether the way of a later fragment is certain, and right or else told of by RV509: on routers that decide about each packet by
+   * itself. Elsewhere fragments may be put together on their way.
+   */
+  #isAccountedFor(batch: PacketBatch, row: number, position: number): boolean {
+    const decisions = this.#decisions;
+    if ((decisions.flags[0]! & DecisionFlag.noMarks) === 0 || decisions.disposition[0] !== Disposition.forwarded)
+      return false;
+    const toSps = hopOf(decisions, 0, batch, row, this.#resolved.intent.sps) === Hop.sps;
+    const fromSps = this.senders.isSps(position, batch.sourceMac[row]!);
+    if (fromSps === undefined) return false;
+    return fromSps ? !toSps : toSps || this.side.knowsFirst(batch, row);
   }
 
   #betweenMonitoredNetworks(batch: PacketBatch, row: number, position: number): boolean {

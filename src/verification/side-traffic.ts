@@ -41,6 +41,11 @@ export class SideTraffic {
     this.#first.set(datagramKey(batch, row), connection);
   }
 
+  /** Whether the first fragment of this one's packet was redirected. */
+  knowsFirst(batch: PacketBatch, row: number): boolean {
+    return this.#first.has(datagramKey(batch, row));
+  }
+
   /** A later fragment that is not sent to SPS. */
   noteFragment(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch): void {
     const connection = this.#first.get(datagramKey(batch, row));
