@@ -8,6 +8,7 @@ import { readState } from './base/read-state.ts';
 import { type RouterSource, splitSections } from './base/split-sections.ts';
 import { applyCiscoCommands, ciscoIos } from './cisco-ios.ts';
 import { linuxConntrack } from './linux-conntrack.ts';
+import { linuxSockets } from './linux-sockets.ts';
 import { linuxIdentity } from './linux-identity.ts';
 import { linuxIpAddr } from './linux-ip-addr.ts';
 import { linuxIpNeigh } from './linux-ip-neigh.ts';
@@ -32,6 +33,7 @@ export const DIALECTS: readonly Dialect[] = [
   linuxIpAddr,
   linuxIpNeigh,
   linuxConntrack,
+  linuxSockets,
   linuxIpNexthop,
   linuxIpRoute,
   linuxSysctl,

@@ -2,6 +2,7 @@ import type { Family } from '../net/ip-address.ts';
 import type { Problem } from '../diagnostic/diagnostic.ts';
 import type { Span } from '../text/span.ts';
 import type { IpSet } from './ip-set.ts';
+import type { ListeningSocket } from './listening-socket.ts';
 import type { DumpedConnection } from './dumped-connection.ts';
 import type { Ruleset } from './netfilter.ts';
 import type { Neighbour, NetworkInterface } from './network-interface.ts';
@@ -64,4 +65,6 @@ export interface LinuxDevice {
   readonly notices: readonly string[];
   /** IPv4 entries of `conntrack -L`, at the time of `collectedAt`. */
   readonly connections?: readonly DumpedConnection[];
+  /** Of `ss -lntu`; absent where the state does not tell. */
+  readonly listening?: readonly ListeningSocket[];
 }

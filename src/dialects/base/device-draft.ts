@@ -1,4 +1,5 @@
 import { configPlace, type Problem } from '../../diagnostic/diagnostic.ts';
+import type { ListeningSocket } from '../../model/listening-socket.ts';
 import type { DumpedConnection } from '../../model/dumped-connection.ts';
 import type { IpSet } from '../../model/ip-set.ts';
 import type { LinuxDevice, RunWideUnknown, Sysctl } from '../../model/linux-device.ts';
@@ -79,6 +80,8 @@ export class DeviceDraft {
   readonly problems: Problem[] = [];
   readonly notices: string[] = [];
   readonly connections: DumpedConnection[] = [];
+  /** Undefined until a part of the state tells. */
+  listening: ListeningSocket[] | undefined;
   /** Warnings in dumps that the other variant of iptables has tables too, by family. */
   readonly otherVariantWarnings: {
     readonly family: Family;
@@ -215,6 +218,7 @@ export class DeviceDraft {
       notices:
         this.connections.length > 0 && this.collectedAt === undefined ? [...this.notices, UNTIMED] : this.notices,
       ...(this.connections.length === 0 ? {} : { connections: this.connections }),
+      ...(this.listening === undefined ? {} : { listening: this.listening }),
     };
   }
 
@@ -239,6 +243,7 @@ export class DeviceDraft {
     draft.problems.push(...device.problems);
     draft.notices.push(...device.notices);
     draft.connections.push(...(device.connections ?? []));
+    if (device.listening !== undefined) draft.listening = [...device.listening];
     draft.given.interfaces = device.known.interfaces;
     draft.given.routeTables.set(4, device.known.routeTables4 === 'all' ? 'all' : new Set(device.known.routeTables4));
     draft.given.routeTables.set(6, device.known.routeTables6 === 'all' ? 'all' : new Set(device.known.routeTables6));

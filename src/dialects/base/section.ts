@@ -149,6 +149,7 @@ const STATE_COMMAND = new RegExp(
     '^uname(?: |$)',
     '^ipset (?:save|list)(?: |$)',
     '^conntrack -L(?: |$)',
+    '^ss -lntuH?$',
   ].join('|'),
 );
 

@@ -402,7 +402,7 @@ class LinuxForwarder implements Forwarder {
       if ((words[run.base + Entry.flags]! & EntryFlag.replyPortUnknown) !== 0) this.#rememberUnknownReply();
     }
     if ((words[run.base + Entry.flags]! & EntryFlag.helper) !== 0) rememberMaster(run);
-    if (run.disposition === Disposition.delivered && run.use !== EntryUse.none && !run.isError) {
+    if (run.disposition === Disposition.delivered && !run.answered && run.use !== EntryUse.none && !run.isError) {
       // The router's own answers are in no capture of what enters it.
       // What of its state is not looked at any more is cleared, so that ways in which it may stand become the same one.
       words[run.base + Entry.flags]! |= EntryFlag.blurred;

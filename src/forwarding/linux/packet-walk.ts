@@ -3,6 +3,7 @@ import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { DecisionFlag, Disposition } from '../decision.ts';
 import { Entry, EntryFlag } from './connection-table.ts';
 import { loseConnection, storeMarks, track } from './conntrack.ts';
+import { answerDelivered } from './local-answers.ts';
 import type { HookPlace } from './match.ts';
 import {
   dropsError,
@@ -139,6 +140,7 @@ function deliver(run: Run): void {
   }
   if (!run.router.program.translates && !settleReply(run)) return;
   run.disposition = Disposition.delivered;
+  if (run.router.program.tracks) run.answered = answerDelivered(run);
 }
 
 const INPUT_TABLES = [TableNumber.mangle, TableNumber.filter, TableNumber.security];

@@ -1,6 +1,7 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
 import { compileDumpedConnections, type DumpedConnections } from './dumped-connections.ts';
 import { compileFib, type Fib } from './fib.ts';
+import { compileListeners, type Listeners } from './local-answers.ts';
 import { compileLinks, type Links } from './links.ts';
 import { compileProgram, type Program } from './program.ts';
 import { Registry } from './reasons.ts';
@@ -45,6 +46,7 @@ export interface CompiledRouter {
   readonly fib: Fib;
   readonly rpdb: Rpdb;
   readonly dumped: DumpedConnections | undefined;
+  readonly listeners: Listeners | undefined;
   /** Connections to a helper's usual port get it by themselves: before Linux 6.0, where the sysctl says so. */
   readonly assignsHelpers: boolean;
   readonly reasons: CommonReasons;
@@ -66,6 +68,7 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
     fib,
     rpdb: compileRpdb(device, links, fib, registry),
     dumped: compileDumpedConnections(device),
+    listeners: compileListeners(device),
     assignsHelpers: device.sysctls.get('net/netfilter/nf_conntrack_helper')?.value.trim() === '1',
     reasons: {
       ipv6: registry.unknown('IPv6 forwarding is not modelled'),

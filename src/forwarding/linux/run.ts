@@ -166,6 +166,8 @@ export class Run {
   routedHasConnmark = 0;
   /** Every hook was passed: an entry that the packet made is in the table, whatever becomes of the packet behind them. */
   leaves = false;
+  /** What the router answers to the packet is known, and the entry is as it is behind that. */
+  answered = false;
   /** The rule that rejected answers with a TCP reset. */
   rejectedByReset = false;
   /** A {@link import('./program.ts').RulesVariant} number: of the rules at hand. */
@@ -276,6 +278,7 @@ export class Run {
     this.routedHasConnmark = 0;
     this.rejectedByReset = false;
     this.leaves = false;
+    this.answered = false;
     if (this.#forgetsSettings) this.settingPicks.fill(-1);
   }
 

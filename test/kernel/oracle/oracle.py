@@ -321,6 +321,7 @@ class Router:
         if request.get("detail"):
             section("ip -d link show", ["ip", "-d", "link", "show"])
             section("ip neigh show", ["ip", "neigh", "show"])
+        section("ss -lntuH", ["ss", "-lntuH"])
         section("sysctl -a", text=sysctl_text())
         return "### redirect-verify collect linux\n" + "".join(sections)
 
