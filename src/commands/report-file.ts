@@ -85,6 +85,8 @@ const REPORT = v.looseObject({
       connections: v.array(COUNT),
       notes: v.array(v.looseObject({ message: v.string(), where: v.optional(WHERE) })),
       fix: TEXTS,
+      undo: v.optional(TEXTS),
+      persist: v.optional(TEXTS),
     }),
   ),
 });

@@ -158,6 +158,8 @@ function findingLines(finding: FindingReport, report: Report, options: RenderOpt
   if (finding.fix.length > 0 && !coveredByCauses(finding, report)) {
     lines.push(`   ${colors.bold('fix')}`);
     for (const command of finding.fix) lines.push(`     ${command}`);
+    if (finding.undo !== undefined) lines.push(`   ${colors.dim('undo')} ${finding.undo.join('; ')}`);
+    if (finding.persist !== undefined) lines.push(`   ${colors.dim('keep')} ${finding.persist.join('; ')}`);
   }
   return lines;
 }

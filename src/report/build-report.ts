@@ -5,6 +5,7 @@ import { formatEndpoint, formatIpAddress } from '../net/ip-address.ts';
 import { formatIpProtocol } from '../net/ip-protocol.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
+import type { Router } from '../verification/router.ts';
 import type { Verification } from '../verification/verification.ts';
 import type {
   CaptureReport,
@@ -41,7 +42,7 @@ export function buildReport(run: Verification, registry: readonly Finding[], opt
         .map((item): Placed => ({ ...item, kind: finding.kind, rank: item.severity ?? finding.kind.severity })),
     ),
   );
-  const findings = numberFindings(placed);
+  const findings = numberFindings(placed, run.router);
   const byConnection = codesByConnection(placed);
   const runUndetermined = placed.some((item) => item.undetermines === 'run');
   const connections = run.connections.map((item) => connectionReport(item, byConnection, runUndetermined));
@@ -103,8 +104,8 @@ export function orderFindings(items: Placed[]): Placed[] {
     .map(({ item }) => item);
 }
 
-/** With numbers, and with causes by number. */
-export function numberFindings(placed: readonly Placed[]): FindingReport[] {
+/** With numbers, and with causes by number; `router`: whose configuration the fixes change. */
+export function numberFindings(placed: readonly Placed[], router?: Router): FindingReport[] {
   const ids = new Map(placed.map((item, index) => [item.key, index + 1]));
   return placed.map((item, index) => ({
     id: index + 1,
@@ -121,7 +122,17 @@ export function numberFindings(placed: readonly Placed[]): FindingReport[] {
     connections: [...item.connections].sort((a, b) => a - b).slice(0, CONNECTIONS_OF_A_FINDING),
     notes: item.notes,
     fix: item.fix,
+    ...(router !== undefined && afterwards(router, item.fix)),
   }));
+}
+
+/** How a fix is taken back, and how it lasts. */
+function afterwards(router: Router, fix: readonly string[]): Pick<FindingReport, 'undo' | 'persist'> {
+  // What is no change of this router, e.g. how to take its state, has neither.
+  if (fix.length === 0 || router.altered(fix) === undefined) return {};
+  const undo = router.undo?.(fix);
+  const persist = router.lasting?.(fix) ?? [];
+  return { ...(undo !== undefined && { undo }), ...(persist.length > 0 && { persist }) };
 }
 
 interface Said {

@@ -49,6 +49,10 @@ export interface FindingReport {
   readonly connections: readonly number[];
   readonly notes: readonly Note[];
   readonly fix: readonly string[];
+  /** Takes the fix back; absent where there is no fix, or where that cannot be told. */
+  readonly undo?: readonly string[];
+  /** Makes the fix outlast a restart. */
+  readonly persist?: readonly string[];
 }
 
 export interface CaptureReport {

@@ -8,6 +8,7 @@ import type { IpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
 import { linuxRemedies } from './linux-remedies.ts';
+import { lastingLinuxCommands, undoOfFix } from './linux-fix-afterwards.ts';
 import type { LostSps, Router } from './router.ts';
 
 /** A Linux router as verification sees it. */
@@ -46,6 +47,8 @@ export function linuxRouter(device: LinuxDevice): Router {
         throw error;
       }
     },
+    undo: (commands) => undoOfFix(device, commands),
+    lasting: lastingLinuxCommands,
     settingOrigin: (name) => device.sysctls.get(name)?.origin,
   };
 }

@@ -101,6 +101,10 @@ export interface Router {
   assumingDown?(addresses: readonly IpAddress[]): Router;
   /** The same router after these commands; undefined where one of them would be refused. */
   altered(commands: Remedy): Router | undefined;
+  /** The commands that take these back once they were given; undefined where it cannot be told that they would. */
+  undo?(commands: Remedy): Remedy | undefined;
+  /** What makes these outlast a restart: commands, or lines for a file that a comment names. */
+  lasting?(commands: Remedy): readonly string[];
   /** The sysctl, rule or route behind a name, for reports; absent where it is not in the text. */
   settingOrigin(name: string): Span | undefined;
 }

@@ -88,6 +88,8 @@ describe('a report', () => {
       'connections',
       'notes',
       'fix',
+      'undo',
+      'persist',
     ]);
     expect(made).toMatchObject({ schema: 'redirect-verify/report/1', mode: 'observed', verdict: 'failed' });
   });

@@ -60,6 +60,8 @@ describe.skipIf(obstacle !== undefined && !required)('the printed fixes turn fai
             verdict: 'verified',
             fixes: [],
           });
+          lab.applyFix(broken.undo);
+          expect(configurationOf(await lab.routerState())).toEqual(configurationOf(broken.state));
         } finally {
           lab.tearDown();
         }
@@ -78,6 +80,9 @@ interface Judgement {
   readonly codes: readonly string[];
   /** All commands printed, in the order of the report, each once. */
   readonly fixes: readonly string[];
+  /** What takes them back, the last first. */
+  readonly undo: readonly string[];
+  readonly state: string;
 }
 
 /** Takes the state, records, and asks both. */
@@ -99,12 +104,16 @@ async function judge(lab: Lab, name: string, directory: string): Promise<Judgeme
     },
   );
   const { verdict: truth, reason } = deriveTruth(evidence);
+  const mended = report.findings.filter((finding) => finding.fix.length > 0);
   return {
     truth,
     reason,
     verdict: report.verdict,
     codes: report.findings.map((finding) => finding.code),
     fixes: [...new Set(report.findings.flatMap((finding) => finding.fix))],
+    // One that cannot be taken back fails where it is tried.
+    undo: [...new Set(mended.toReversed().flatMap(({ code, undo }) => undo ?? [`false # ${code} has no undo`]))],
+    state,
   };
 }
 
@@ -116,4 +125,12 @@ async function recordWithRetries(lab: Lab, directory: string): Promise<Recording
       if (!(error instanceof CommandError) || attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+/** What commands change of a router: rules, policy rules, routes and settings; without counters and empty tables. */
+function configurationOf(state: string): string[] {
+  const sections = state.split(/^### /m).filter((section) => /^(iptables|ip rule|ip route|sysctl)/.test(section));
+  return sections
+    .flatMap((section) => section.split('\n').slice(1))
+    .filter((line) => /^(-A |\d+:|net\.|.* dev )/.test(line));
 }
