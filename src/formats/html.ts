@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Where } from '../diagnostic/diagnostic.ts';
 import type { Evidence } from '../report/evidence.ts';
-import type { FindingReport, Report } from '../report/report.ts';
-import { clean, directionWords, type Format, type RenderOptions, SNAT_WORDS } from './format.ts';
+import type { FindingReport, JoinReport, Report } from '../report/report.ts';
+import {
+  certificateWords,
+  clean,
+  directionWords,
+  type Format,
+  joinRows,
+  type RenderOptions,
+  SNAT_WORDS,
+} from './format.ts';
 import { escapeHtml, escapeJson } from './html/escape.ts';
 import { SCRIPT } from './html/script.ts';
 import { STYLE } from './html/style.ts';
@@ -168,7 +176,17 @@ const COLUMNS = [
   'findings',
 ] as const;
 
+/** The connections that a join needs, and what is known of SPP's certificate. */
+function joinTable(join: JoinReport): string {
+  const row = (cells: readonly string[], tag: 'td' | 'th'): string =>
+    `<tr>${cells.map((value) => `<${tag}>${escapeHtml(value)}</${tag}>`).join('')}</tr>`;
+  const rows = joinRows(join).map((cells) => row(cells, 'td'));
+  const certificates = join.certificates.map((seen) => `<p>${escapeHtml(certificateWords(seen))}</p>`);
+  return `<div class="scroll"><table><thead>${row(['verdict', 'connection', 'router', 'capture'], 'th')}</thead><tbody>${rows.join('')}</tbody></table></div>${certificates.join('')}`;
+}
+
 function connections(report: Report): string {
+  if (report.join !== undefined) return joinTable(report.join);
   const omitted = report.connectionsOmitted ?? 0;
   const more = omitted > 0 ? `<p>${omitted} more connections are not listed (<code>--connections all</code>).</p>` : '';
   if (report.connections.length === 0) return `<p>None listed.</p>${more}`;

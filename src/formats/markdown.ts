@@ -1,6 +1,14 @@
 import type { Where } from '../diagnostic/diagnostic.ts';
-import type { ConnectionReport, FindingReport, Report } from '../report/report.ts';
-import { clean, directionWords, type Format, type RenderOptions, SNAT_WORDS } from './format.ts';
+import type { ConnectionReport, FindingReport, JoinReport, Report } from '../report/report.ts';
+import {
+  certificateWords,
+  clean,
+  directionWords,
+  type Format,
+  joinRows,
+  type RenderOptions,
+  SNAT_WORDS,
+} from './format.ts';
 
 const LISTED = 50;
 const ORDER: Readonly<Record<ConnectionReport['verdict'], number>> = { failed: 0, inconclusive: 1, verified: 2 };
@@ -21,6 +29,7 @@ function renderMarkdown(given: Report, options: RenderOptions): string {
   if (hiddenNotes > 0)
     parts.push(`${hiddenNotes} ${hiddenNotes === 1 ? 'note is' : 'notes are'} not shown (\`--verbose\`).`);
   if (report.connections.length > 0) parts.push('## Connections', connectionTable(report, options));
+  if (report.join !== undefined) parts.push('## Connections', joinTable(report.join));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -126,6 +135,15 @@ function connectionTable(report: Report, options: RenderOptions): string {
   const hidden = report.summary.connections - shown.length;
   if (hidden > 0) lines.push('', `and ${hidden} more (\`--verbose\`, or \`--format json\`)`);
   return lines.join('\n');
+}
+
+/** The connections that a join needs, and what is known of SPP's certificate. */
+function joinTable(join: JoinReport): string {
+  const rows = joinRows(join).map((row) => `| ${row.map((value) => cell(plain(value))).join(' | ')} |`);
+  const certificates = join.certificates.flatMap((seen) => ['', plain(certificateWords(seen))]);
+  return ['| verdict | connection | router | capture |', '| --- | --- | --- | --- |', ...rows, ...certificates].join(
+    '\n',
+  );
 }
 
 /** Words that are no markup: nothing in a name makes a link, an image, HTML or emphasis. */

@@ -15,6 +15,7 @@ export function ciscoRemedies(device: PolicyRouteDevice): Remedies {
     redirect: (flow) => redirect(device, flow),
     replaceNextHop: (route, sps) => replaceNextHop(device, route, formatIpAddress(sps)),
     permit: (flow) => permit(device, flow),
+    leaveAlone: (flow) => leaveAlone(device, flow),
     stopIcmpRedirects: (name) => [[`interface ${name}`, 'no ip redirects']],
     failClosed: () => failClosed(device),
     defects: (walk, flow) => ciscoDefects(device, walk, flow),
@@ -103,6 +104,26 @@ function inMap(device: PolicyRouteDevice, map: PolicyMap, flow: FlowOfInterest):
       `set ip next-hop ${flow.sps}`,
     ],
   ];
+}
+
+/** A denying entry before the first of each list that redirects, or before those of the map. */
+function leaveAlone(device: PolicyRouteDevice, flow: FlowOfInterest): Remedy[] {
+  const policy = device.ports.get(flow.ingress)?.policy;
+  const map = policy === undefined ? undefined : device.maps.get(policy.name);
+  if (map === undefined) return [];
+  const entry = entryFor(flow).replace(/^permit /, 'deny ');
+  const lists = map.entries.flatMap((item) =>
+    item.matches.flatMap((match) => (match.kind === 'access-lists' ? match.names : [])),
+  );
+  const remedies = [...new Set(lists)].flatMap((name): Remedy[] => {
+    const list = device.lists.get(name);
+    const before = (list?.entries[0]?.sequence ?? 0) - 1;
+    return list === undefined || before < 1 ? [] : [[openList(list), `${before} ${entry}`]];
+  });
+  const before = (map.entries[0]?.sequence ?? 0) - 1;
+  if (before < 1) return remedies;
+  const list = unusedName(device, `${map.name}-exempt`);
+  return [...remedies, [...definition(list, flow), `route-map ${map.name} deny ${before}`, `match ip address ${list}`]];
 }
 
 function definition(list: string, flow: FlowOfInterest): string[] {

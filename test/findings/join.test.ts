@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseDevice } from '../../src/dialects/index.ts';
 import type { JoinIntent } from '../../src/model/join-intent.ts';
 import { parseIpAddress } from '../../src/net/ip-address.ts';
 import type { Report } from '../../src/report/report.ts';
+import { routerOfDevice } from '../../src/verification/router-of-device.ts';
 import { verifyJoin } from '../../src/verify.ts';
 import { SERVER_HOST, SPS, SPS_HOST, Traffic, type Packet } from './build-capture.ts';
 import { Rule, routerOf, routerState, type StateParts } from './router-state.ts';
@@ -97,6 +99,37 @@ describe('from the configuration alone', () => {
       const failing = (of: Report): number => of.summary.failed;
       expect(failing(after)).toBe(failing(made) - 1);
     }
+  });
+
+  it.each([
+    { first: 10, fix: ['ip access-list extended in', '9 deny tcp host 172.16.0.1 host 10.0.0.20 eq 443'] },
+    {
+      first: 1,
+      fix: [
+        'ip access-list extended scb-exempt',
+        'permit tcp host 172.16.0.1 host 10.0.0.20 eq 443',
+        'route-map scb deny 9',
+        'match ip address scb-exempt',
+      ],
+    },
+  ])('on a Cisco router, whose list begins at $first', async ({ first, fix }) => {
+    const text = `hostname r1
+interface FastEthernet0/1
+ ip address 172.16.0.254 255.255.255.0
+ ip policy route-map scb
+interface FastEthernet1/0
+ ip address 10.0.0.254 255.255.255.0
+ip access-list extended in
+ ${first} permit tcp any 10.0.0.0 0.0.0.255 eq 443
+route-map scb permit 10
+ match ip address in
+ set ip next-hop 172.16.0.1
+`;
+    const router = routerOfDevice(parseDevice([{ path: 'running-config.txt', text }]));
+    const made = await verifyJoin(JOIN, router, [], { sources: [] });
+    expect(the(made, 'RV702').fix).toEqual(fix);
+    const after = await verifyJoin(JOIN, router.altered(fix), [], { sources: [] });
+    expect(said(after)).toEqual({ verdict: 'verified', codes: [] });
   });
 
   it('SPP beside SPS does not need the router', async () => {

@@ -99,6 +99,8 @@ describe.each(NAMES)('%s', (name) => {
         kinds: CATALOG,
       });
       expect(text.length).toBeGreaterThan(100);
+      const shows = ['text', 'markdown', 'html', 'json'].includes(format.name);
+      if (shows) for (const flow of report.join!.flows) expect(text.replaceAll('\\', '')).toContain(flow.server);
       if (format.name !== 'text') continue;
       const path = posix.join('captures', name, 'report.txt');
       if (process.env.UPDATE_GOLDEN === '1') writeFileSync(path, text);
