@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { exitCodeOf, type FailOn, type Report } from '../report/report.ts';
+import { InputError } from '../text/input-error.ts';
 import { VANTAGES, type VantageName } from '../verification/verification.ts';
 import { verify, verifyWithEvidence } from '../verify.ts';
 import { rollbackPath, writeFixScript } from './fix-script.ts';
@@ -59,6 +60,7 @@ export function addVerify(program: Command): void {
 async function run(given: readonly string[], options: VerifyCommandOptions): Promise<number> {
   const { captures, loaded, stated, inputs, notices } = prepare({ ...options, captures: given });
   if (options.output !== undefined) refuseInput(options.output, inputs);
+  if (options.fixScript !== undefined) refuseOtherRouters(loaded.router.dialects);
   if (options.fixScript !== undefined)
     for (const path of [options.fixScript, rollbackPath(options.fixScript)]) refuseInput(path, inputs, '--fix-script');
   for (const line of notices) notice(line);
@@ -93,6 +95,12 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
   } finally {
     progress.end();
   }
+}
+
+/** Before anything is run: a report that is followed by a refusal looks like one that could not be made. */
+function refuseOtherRouters(dialects: readonly string[]): void {
+  if (!dialects.some((name) => name.startsWith('linux')))
+    throw new InputError('--fix-script: only the fixes of a Linux router are written as a script');
 }
 
 function fixNotice(path: string, commands: readonly string[], after: Report | undefined): string {

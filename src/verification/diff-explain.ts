@@ -156,6 +156,6 @@ function effectOf(step: Step): string {
     case 'unknown':
       return `unknown: ${step.reason}`;
     default:
-      return step.kind;
+      return 'effect' in step ? `${step.kind}: ${step.effect}` : step.kind;
   }
 }

@@ -135,6 +135,19 @@ describe('verify --fix-script', () => {
     expect(existsSync(none)).toBe(false);
   });
 
+  it('refuses another router than a Linux one before anything is run', () => {
+    const folder = 'captures/utm-correct';
+    const { status, stdout, stderr } = runCli([
+      STORED.good,
+      ...['--router', `${folder}/router`, '--site', `${folder}/redirect-verify.yaml`, '--fix-script', path],
+    ]);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: 'redirect-verify: --fix-script: only the fixes of a Linux router are written as a script\n',
+    });
+  });
+
   it.each([
     {
       name: 'an input',
