@@ -196,7 +196,7 @@ function readSourceCheck(draft: CiscoDraft, item: InterfaceDraft, statement: Sta
   }
   const check = parseSourceCheck(statement);
   if (check === undefined) {
-    draft.unparsed('this is no form of ip verify unicast', statement.span);
+    draft.unmodelled('this form of ip verify unicast is not modelled', statement.span);
     item.unmodelled.set(statement.span.text, { name: 'ip verify unicast', origin: statement.span });
     return;
   }

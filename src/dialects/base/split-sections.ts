@@ -20,8 +20,9 @@ export interface AssignedSection {
 const BUNDLE_HEADING = /^### *(\S.*?)\s*$/;
 
 const hint =
-  'expected iptables-save, ip rule, ip route, ip addr, ip neigh, sysctl, rt_tables or the commands that set the router up; ' +
-  '`redirect-verify collect linux` prints what to run on the router';
+  'expected iptables-save, ip rule, ip route, ip addr, ip neigh, sysctl, rt_tables, the commands that set the router up, a configuration of Cisco IOS, ' +
+  'or an export of a Sophos UTM; ' +
+  '`redirect-verify collect linux` (cisco-ios, sophos-utm) prints what to run on the router';
 
 /** Splits a source into sections: at `### COMMAND` lines of a bundle, at prompts with a command that prints state, or by content. */
 export function splitSections(source: RouterSource, dialects: readonly Dialect[]): AssignedSection[] {
