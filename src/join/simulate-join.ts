@@ -235,9 +235,9 @@ function remediesFor(router: Router, run: Run): Remedy[] {
     sourcePort: String(port),
   };
   const both = (of: (flow: FlowOfInterest) => readonly Remedy[]): Remedy[] => {
-    const [first] = of(request);
-    const [second] = of(answer);
-    return first === undefined || second === undefined ? [] : [first, second, [...first, ...second]];
+    const [requests, answers] = [of(request), of(answer)];
+    const pairs = requests.flatMap((one) => answers.map((other) => [...one, ...other]));
+    return [...requests, ...answers, ...pairs];
   };
   if (run.fate === 'redirected') return both((flow) => remedies.leaveAlone?.(flow) ?? []);
   if (run.disposition === Disposition.droppedByRule) return both((flow) => remedies.permit(flow));
