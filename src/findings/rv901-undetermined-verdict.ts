@@ -1,5 +1,6 @@
 import type { Where } from '../diagnostic/diagnostic.ts';
 import { ConntrackView, Disposition } from '../forwarding/decision.ts';
+import { openQuestions } from '../join/describe-join.ts';
 import { formatMac } from '../net/mac-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
 import { beganBefore, wasEstablished } from '../observation/connection-log.ts';
@@ -25,6 +26,8 @@ export const undeterminedVerdict: Finding = {
       'Give what the message names: a missing part of the state, an option such as --snat, or a capture of the other interfaces.',
     references: [],
   },
+  detectJoin: (run) =>
+    openQuestions(run).map((question, index) => detected({ ...question, key: `RV901:join:${index}` })),
   detect: (run) => [
     ...fromFailures(run, 'RV901', (failure) => words(run, failure)).map((item) => ({
       ...item,

@@ -1,8 +1,8 @@
-import type { Note, Where } from '../diagnostic/diagnostic.ts';
+import { configPlace, type Note, type Where } from '../diagnostic/diagnostic.ts';
 import { proofOf } from '../verification/failures.ts';
 import type { Attempt } from './join-attempt.ts';
 import type { JoinFlow } from './join-flow.ts';
-import type { AssessedFlow, JoinRun } from './join-run.ts';
+import { type AssessedFlow, isUnknownCertificate, type JoinRun } from './join-run.ts';
 import type { SimulatedFlow } from './simulate-join.ts';
 
 /** Key of a finding about one connection, for links between findings. */
@@ -51,4 +51,27 @@ export function attemptWords(attempt: Attempt): string {
     case 'open':
       return 'the capture ends before an answer could come';
   }
+}
+
+/** What keeps a run from an answer, in words, each with the frame that shows it where there is one. */
+export function openQuestions(run: JoinRun): readonly { readonly message: string; readonly where?: Where }[] {
+  const flows = run.flows
+    .filter((item) => item.verdict === 'unknown')
+    .map(({ flow, expected, last }) => {
+      if (last !== undefined)
+        return { message: `${flow.label}: ${attemptWords(last)}`, where: attemptPlace(run, last) };
+      const why = expected?.detail ?? "it was not tried in a capture, and no router's state was given";
+      return { message: `${flow.label}: ${why}` };
+    });
+  const certificates = run.certificates.filter(isUnknownCertificate).map((seen) => ({
+    message: `${seen.flow.label}: SPP's certificate cannot be seen${seen.tls.certificate === 'encrypted' ? ' (TLS 1.3)' : ''}, and SPS sent no request behind the handshake that would show that it took it`,
+    where: attemptPlace(run, seen.attempt),
+  }));
+  const statements = (run.router?.runWideUnknowns ?? []).map((unknown) => ({
+    message: `${unknown.name} is not modelled, and could change what becomes of any packet`,
+    where: configPlace(unknown.origin),
+  }));
+  const omitted =
+    run.observed.omitted > 0 ? [{ message: `${run.observed.omitted} further attempts were not looked into` }] : [];
+  return [...flows, ...certificates, ...statements, ...omitted];
 }

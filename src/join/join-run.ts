@@ -50,8 +50,6 @@ export interface JoinRun {
   readonly observed: ObservedJoin;
   /** Addresses, and what was entered, that are IPv6. */
   readonly notIpv4: readonly string[];
-  /** Nothing is known of what SPS made of a certificate that cannot be seen. */
-  readonly certificateUnknown: boolean;
 }
 
 /** Simulates and observes what a join needs. Throws InputError where a capture cannot be read. */
@@ -72,8 +70,12 @@ export async function runJoin(
     certificates,
     observed,
     notIpv4: notIpv4(intent),
-    certificateUnknown: certificates.some((seen) => seen.outcome === 'unknown' && seen.certificate === undefined),
   };
+}
+
+/** Whether nothing is known of what SPS made of a certificate that cannot be seen. */
+export function isUnknownCertificate(seen: SeenCertificate): boolean {
+  return seen.outcome === 'unknown' && seen.certificate === undefined;
 }
 
 const BAD: ReadonlySet<Attempt['state']> = new Set(['refused', 'reset', 'silent']);

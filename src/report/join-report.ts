@@ -1,8 +1,9 @@
 import type { Problem } from '../diagnostic/diagnostic.ts';
 import type { Detected, Finding } from '../findings/finding.ts';
 import { namesOf } from '../join/certificate.ts';
+import { openQuestions } from '../join/describe-join.ts';
 import { CLUSTER_PORT, HTTPS_PORT } from '../join/join-flow.ts';
-import type { AssessedFlow, JoinRun, SeenCertificate } from '../join/join-run.ts';
+import { type AssessedFlow, isUnknownCertificate, type JoinRun, type SeenCertificate } from '../join/join-run.ts';
 import { formatEndpoint, formatIpAddress } from '../net/ip-address.ts';
 import { formatPrefix, hostPrefix } from '../net/prefix.ts';
 import { formatTimestamp, numberFindings, orderFindings, type Placed } from './build-report.ts';
@@ -29,11 +30,11 @@ export function joinReport(run: JoinRun, registry: readonly Finding[], options: 
   );
   // What is wrong with a certificate keeps the join's own connection from being of use, though it comes about.
   const wrong = new Set(placed.filter((item) => item.rank === 'error').map((item) => item.key.slice('RV700:'.length)));
-  const flows = run.flows.map((item) => flowReport(item, wrong.has(item.flow.label)));
+  const unseen = new Set(run.certificates.filter(isUnknownCertificate).map((seen) => seen.flow.label));
+  const flows = run.flows.map((item) => flowReport(item, wrong.has(item.flow.label), unseen.has(item.flow.label)));
   const count = (verdict: Verdict): number => flows.filter((flow) => flow.verdict === verdict).length;
   const rank = (severity: Placed['rank']): number => placed.filter((item) => item.rank === severity).length;
-  const unknown = run.certificateUnknown || (run.router?.runWideUnknowns.length ?? 0) > 0 || run.observed.omitted > 0;
-  const inconclusive = unknown || count('inconclusive') > 0 || flows.length === 0;
+  const inconclusive = openQuestions(run).length > 0 || count('inconclusive') > 0 || flows.length === 0;
   const { router, intent } = run;
   const [seen] = run.certificates;
   const entered = intent.entered ?? (seen?.enteredFrom === 'server-name' ? seen.entered : undefined);
@@ -95,11 +96,15 @@ function toldProblems(problems: readonly Problem[], code: string): Detected[] {
     }));
 }
 
-function flowReport({ flow, verdict, expected, attempts, last }: AssessedFlow, isWrong: boolean): JoinFlowReport {
+function flowReport(
+  { flow, verdict, expected, attempts, last }: AssessedFlow,
+  isWrong: boolean,
+  isUnseen: boolean,
+): JoinFlowReport {
   return {
     client: formatIpAddress(flow.client),
     server: formatEndpoint(flow.server, flow.port),
-    verdict: isWrong ? 'failed' : VERDICTS[verdict],
+    verdict: isWrong ? 'failed' : isUnseen && verdict === 'possible' ? 'inconclusive' : VERDICTS[verdict],
     ...(expected !== undefined && { expected: expected.fate, expectedDetail: expected.detail }),
     ...(last !== undefined && { observed: last.state }),
     attempts: attempts.length,

@@ -1,5 +1,6 @@
 /** Every stored join gets the verdict and findings that what its peers said asks for; its report is, byte for byte, the stored one. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -108,6 +109,38 @@ describe.each(NAMES)('%s', (name) => {
     }
   });
 });
+
+it('a capture of which the snap length cut the handshake verifies nothing about the certificate', async () => {
+  const name = 'join-tls13';
+  const folder = mkdtempSync(posix.join(tmpdir(), 'cut-'));
+  try {
+    const path = posix.join(folder, 'cut.pcap');
+    writeFileSync(path, cutFrames(readFileSync(captureOf(name).path), 128));
+    const { router, sources } = routerOf(name);
+    const report = await verifyJoin(intentOf(name), router, [{ path }], { sources });
+    expect({ verdict: report.verdict, findings: codesOf(report) }).toEqual({
+      verdict: 'inconclusive',
+      findings: ['RV901'],
+    });
+    expect(report.join!.flows.map((flow) => flow.verdict)).toEqual(['inconclusive', 'verified', 'verified']);
+    expect(report.join!.certificates[0]!.notes).toContain('the snap length cut its bytes');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** A classic pcap of little endian with every frame cut to so many bytes. */
+function cutFrames(bytes: Buffer, snapLength: number): Buffer {
+  const parts = [bytes.subarray(0, 24)];
+  for (let at = 24; at < bytes.length; ) {
+    const captured = bytes.readUInt32LE(at + 8);
+    const header = Buffer.from(bytes.subarray(at, at + 16));
+    header.writeUInt32LE(Math.min(captured, snapLength), 8);
+    parts.push(header, bytes.subarray(at + 16, at + 16 + Math.min(captured, snapLength)));
+    at += 16 + captured;
+  }
+  return Buffer.concat(parts);
+}
 
 it('the fixes of both kinds of failure were tried', async () => {
   const reports = await Promise.all(['join-cluster-port-filtered', 'join-redirected'].map(reportOf));
