@@ -9,6 +9,7 @@ import { buildReport, type ReportOptions } from './report/build-report.ts';
 import { checkReport } from './report/check-report.ts';
 import { diffReport, type DiffReport } from './report/diff-report.ts';
 import { buildEvidence, type Evidence } from './report/evidence.ts';
+import { GivenUpTally } from './report/given-up.ts';
 import type { Report } from './report/report.ts';
 import { checkTraffic } from './verification/check-traffic.ts';
 import { runDiff } from './verification/diff.ts';
@@ -36,7 +37,13 @@ export interface VerifyOptions extends ReportOptions {
 }
 
 /** As of {@link verify}; `sources` are with the router. */
-export type LiveVerifyOptions = Pick<VerifyOptions, 'verifyChecksums' | 'requireObserved' | 'vantage' | 'connections'>;
+export type LiveVerifyOptions = Pick<
+  VerifyOptions,
+  'verifyChecksums' | 'requireObserved' | 'vantage' | 'connections'
+> & {
+  /** Connections that are remembered at most. */
+  readonly mostConnections: number;
+};
 
 /** Reports on earlier states that are kept. */
 const MOST_EARLIER = 20;
@@ -115,6 +122,7 @@ export class LiveVerification {
   readonly #stated: StatedIntent;
   readonly #options: LiveVerifyOptions;
   readonly #earlier: Report[] = [];
+  #gone = new GivenUpTally();
   #source: DiffSource;
   #run: LiveRun;
 
@@ -139,6 +147,27 @@ export class LiveVerification {
   /** Runs the next frames, in time order, through the router. */
   consume(batch: PacketBatch): void {
     this.#run.consume(batch);
+    if (this.#run.isTooLarge) this.#giveUp();
+  }
+
+  /** Connections forgotten so far. */
+  get givenUp(): number {
+    return this.#gone.counts.connections;
+  }
+
+  #giveUp(): void {
+    const excess = this.#run.excess();
+    this.#run.look((run) => {
+      const report = buildReport(run, FINDINGS, { sources: this.#source.sources, connections: 'all' });
+      const forgotten = run.connections.filter((item) => excess.has(item.connection));
+      const idsOf = (items: typeof forgotten) => new Set(items.map((item) => item.connection.id));
+      this.#gone.add(
+        report,
+        idsOf(forgotten),
+        idsOf(forgotten.filter((item) => this.#run.isUnderWay(item.connection))),
+      );
+    });
+    this.#run.forget(excess);
   }
 
   /** What a verification would say of the frames so far. */
@@ -151,9 +180,10 @@ export class LiveVerification {
    * judged anew. Throws InputError where the intent cannot be known by the new state; then the old one holds on.
    */
   change(source: DiffSource): void {
-    const before = this.#run.look((run) => this.#report(run, 'failed'));
+    const { earlier: _, ...before } = this.#run.look((run) => this.#report(run, 'failed'));
     this.#run = new LiveRun(this.#captures, source.router, this.#stated, this.#runOptions(), this.#run);
     this.#source = source;
+    this.#gone = new GivenUpTally();
     this.#earlier.push(before);
     if (this.#earlier.length > MOST_EARLIER) this.#earlier.shift();
   }
@@ -172,12 +202,13 @@ export class LiveVerification {
       sources: this.#source.sources,
       ...(connections !== undefined && { connections }),
     });
-    return { ...report, ...(this.#earlier.length > 0 && { earlier: [...this.#earlier] }) };
+    return { ...this.#gone.applyTo(report), ...(this.#earlier.length > 0 && { earlier: [...this.#earlier] }) };
   }
 
-  #runOptions(): RunOptions {
-    const { verifyChecksums, requireObserved, vantage } = this.#options;
+  #runOptions(): RunOptions & { readonly mostConnections: number } {
+    const { verifyChecksums, requireObserved, vantage, mostConnections } = this.#options;
     return {
+      mostConnections,
       whatIf: false,
       verifyChecksums: verifyChecksums ?? false,
       requireObserved: requireObserved ?? false,

@@ -56,7 +56,6 @@ export class TcpdumpSource implements LiveSource {
     this.#child = child;
     this.#lostBefore += this.#lostNow;
     this.#lostNow = 0;
-    this.#ended = undefined;
     return this.#begun(child, output);
   }
 
@@ -92,7 +91,9 @@ export class TcpdumpSource implements LiveSource {
         words = (words + text).slice(-MOST_WORDS);
         const lost = lostIn(words);
         if (lost !== undefined) this.#lostNow = lost;
-        if (/listening on .*\n/.test(words)) resolve(output);
+        if (!/listening on .*\n/.test(words)) return;
+        this.#ended = undefined;
+        resolve(output);
       });
       child.on('close', () => {
         clearInterval(ask);

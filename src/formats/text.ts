@@ -28,6 +28,7 @@ function renderText(given: Report, options: RenderOptions): string {
     ...(report.join === undefined ? groundLines(report, colors) : joinGround(report, report.join, colors)),
     '',
   );
+  for (const earlier of report.earlier ?? []) lines.splice(-1, 0, earlierLine(earlier, colors));
   for (const finding of report.findings) {
     if (finding.severity === 'note' && !options.verbose && report.verdict !== 'verified' && finding.code !== 'RV415')
       continue;
@@ -48,6 +49,16 @@ function verdictLine(report: Report, colors: Colors): string {
   const noun = report.mode === 'check' ? 'made-up session' : 'connection';
   const of = `${connections} ${connections === 1 ? noun : `${noun}s`}`;
   return `${paint(colors.bold(report.verdict.toUpperCase()))}  ${of}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+}
+
+/** What a live run judged by a state of the router that was replaced. */
+function earlierLine(earlier: Report, colors: Colors): string {
+  const last = earlier.captures
+    .flatMap((capture) => capture.lastTimestamp ?? [])
+    .sort()
+    .at(-1);
+  const until = last === undefined ? '' : ` until ${last}`;
+  return `${colors.dim('earlier'.padEnd(11))}${verdictLine(earlier, colors)}, by the router's state${until}`;
 }
 
 /** On what the verdict rests. */
@@ -97,6 +108,13 @@ function groundLines(report: Report, colors: Colors): string[] {
   say('monitored', `${mark('services', intent.services.join(', '))} from ${clients} to ${servers}`);
   if (inferred.has('services') || inferred.has('sps'))
     say('', 'What is inferred from the redirect cannot show a mistake in it: state it with --sps and --service.');
+  if (report.givenUp !== undefined) {
+    const { connections, verified, failed, inconclusive } = report.givenUp;
+    say(
+      'given up',
+      `${connections} connections, to bound memory: ${verified} verified, ${failed} failed, ${inconclusive} inconclusive when they were forgotten (--max-connections)`,
+    );
+  }
   if (report.check === undefined)
     say('packets', `${summary.monitoredPackets} of monitored connections, in ${summary.packets} frames`);
   return lines;

@@ -11,6 +11,12 @@ const ACK = 0x10;
 /** A five-tuple without traffic for this long is over: a UDP exchange, or a TCP connection that is opened anew. */
 const IDLE_NANOSECONDS = { tcp: 300e9, other: 180e9 } as const;
 
+/** Longer than a copy may come after its frame. */
+const COPY_NANOSECONDS = 5e9;
+
+/** How long conntrack keeps an entry, by default. Ref: kernel nf_conntrack_proto_tcp.c: tcp_timeouts[], nf_conntrack_proto_udp.c: udp_timeouts[] */
+const KEPT_NANOSECONDS = { established: 432_000e9, opening: 120e9, ended: 120e9, reset: 10e9, other: 180e9 } as const;
+
 /** Where packets of a connection left the router, by their copies in the capture. */
 export interface ObservedEgress {
   readonly interface: number;
@@ -89,6 +95,9 @@ export class ConnectionLog {
   readonly counts: PathCount[] = [];
   #slots = new Int32Array(1 << 10).fill(-1);
   #live = 0;
+  #opened = 0;
+  /** Tokens of connections that were forgotten, oldest first, with the time up to which a copy may still come for them. */
+  readonly #freed: { readonly token: number; readonly until: number }[] = [];
 
   /** Of the packet that {@link find} or {@link peek} was last asked about: toward the server. */
   toServer = true;
@@ -143,8 +152,8 @@ export class ConnectionLog {
       known.lastTime = time;
       return token;
     }
-    const token = this.counts.length;
-    this.counts.push({
+    const token = this.#freeToken(time);
+    this.counts[token] = {
       path,
       packets: 1,
       observed: [],
@@ -152,7 +161,7 @@ export class ConnectionLog {
       firstFrame: batch.frameNumber[row]!,
       firstTime: time,
       lastTime: time,
-    });
+    };
     connection.paths.push(token);
     return token;
   }
@@ -167,6 +176,32 @@ export class ConnectionLog {
       }
     }
     observed.push({ interface: position, destinationMac, packets: 1 });
+  }
+
+  /** Forgets connections. What comes for them later belongs to new ones, of which the opening is missing. */
+  forget(connections: ReadonlySet<Connection>, now: number): void {
+    for (const connection of connections)
+      for (const token of connection.paths) this.#freed.push({ token, until: now + COPY_NANOSECONDS });
+    // What a slot holds is the latest lifetime of its five-tuple; older ones have none.
+    const latest = new Set<Connection>();
+    for (const index of this.#slots) if (index >= 0) latest.add(this.connections[index]!);
+    const kept = this.connections.filter((connection) => !connections.has(connection));
+    this.connections.length = 0;
+    for (const connection of kept) this.connections.push(connection);
+    this.#slots.fill(-1);
+    this.#live = 0;
+    kept.forEach((connection, index) => {
+      if (!latest.has(connection)) return;
+      this.#slots[this.#freeSlot(connection)] = index;
+      this.#live++;
+    });
+  }
+
+  #freeToken(now: number): number {
+    const [first] = this.#freed;
+    if (first === undefined || first.until > now) return this.counts.length;
+    this.#freed.shift();
+    return first.token;
   }
 
   #isNewLifetime(
@@ -189,7 +224,7 @@ export class ConnectionLog {
       ? [batch.sourcePort, batch.destinationPort]
       : [batch.destinationPort, batch.sourcePort];
     const connection: Connection = {
-      id: this.connections.length + 1,
+      id: ++this.#opened,
       family: batch.family[row] as 4 | 6,
       protocol: batch.protocol[row]!,
       client: wordsAt(clients, row),
@@ -264,21 +299,22 @@ export class ConnectionLog {
   #grow(): void {
     const old = this.#slots;
     this.#slots = new Int32Array(old.length * 2).fill(-1);
+    for (const index of old) if (index >= 0) this.#slots[this.#freeSlot(this.connections[index]!)] = index;
+  }
+
+  /** Where a connection whose five-tuple is not in the table belongs. */
+  #freeSlot({ client, server, clientPort, serverPort, protocol }: Connection): number {
     const mask = this.#slots.length - 1;
-    for (const index of old) {
-      if (index < 0) continue;
-      const { client, server, clientPort, serverPort, protocol } = this.connections[index]!;
-      let slot =
-        mixTuple(
-          client[0] ^ client[1] ^ client[2] ^ client[3],
-          server[0] ^ server[1] ^ server[2] ^ server[3],
-          clientPort,
-          serverPort,
-          protocol,
-        ) & mask;
-      while (this.#slots[slot]! >= 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = index;
-    }
+    let slot =
+      mixTuple(
+        client[0] ^ client[1] ^ client[2] ^ client[3],
+        server[0] ^ server[1] ^ server[2] ^ server[3],
+        clientPort,
+        serverPort,
+        protocol,
+      ) & mask;
+    while (this.#slots[slot]! >= 0) slot = (slot + 1) & mask;
+    return slot;
   }
 }
 
@@ -347,6 +383,15 @@ const RESET = 1 << 8;
 const SENT_BY_SPS = 0b0110;
 /** The flows of a session past SPS, or of one of which the side of SPS was not captured. */
 const PLAIN = 0b1001;
+
+/** Nanoseconds since 1970 from which on conntrack, left at its defaults, has no entry of the connection any more. */
+export function expiryOf(connection: Connection): number {
+  const { lastTime, protocol, flows, seen } = connection;
+  if (protocol !== IpProtocol.tcp) return lastTime + KEPT_NANOSECONDS.other;
+  if ((seen & Seen.reset) !== 0) return lastTime + KEPT_NANOSECONDS.reset;
+  if (hasEnded(flows)) return lastTime + KEPT_NANOSECONDS.ended;
+  return lastTime + (wasEstablished(connection) ? KEPT_NANOSECONDS.established : KEPT_NANOSECONDS.opening);
+}
 
 /** Whether a packet toward the client that is no reset was seen, coming in or going out. */
 export function wasAnswered(connection: Connection): boolean {

@@ -1,4 +1,5 @@
 import type { Note, Severity, Where } from '../diagnostic/diagnostic.ts';
+import type { GivenUp } from './given-up.ts';
 import type { VantageName } from '../verification/verification.ts';
 
 export type { FindingKind } from '../findings/finding.ts';
@@ -171,6 +172,8 @@ export interface Report {
   /** How many connections are not listed; absent where all are. */
   readonly connectionsOmitted?: number;
   readonly findings: readonly FindingReport[];
+  /** Of a live run that forgot connections to bound its memory: how many, which the summary counts in. */
+  readonly givenUp?: GivenUp;
   /** Of a live run whose router's state was read again: what was judged by the states before, oldest first. */
   readonly earlier?: readonly Report[];
 }

@@ -1,11 +1,14 @@
 import type { CaptureSet } from '../capture/capture-set.ts';
 import type { Intent } from '../model/intent.ts';
+import { type Connection, expiryOf } from '../observation/connection-log.ts';
 import { PacketBatch } from '../wire/packet-batch.ts';
 import { type ResolvedIntent, resolveIntent, type StatedIntent } from './intent.ts';
 import { BATCH_ROWS, type Replay, ReplayRun } from './replay.ts';
 import type { Router } from './router.ts';
 import { conclude, type RunOptions } from './run.ts';
 import type { Verification } from './verification.ts';
+
+const UNDER_WAY_NANOSECONDS = 10e9;
 
 /**
  * A verification of frames that are still coming. At any time it can say what a verification of the frames so far would; that leaves
@@ -21,6 +24,7 @@ export class LiveRun {
   readonly #options: RunOptions;
   /** The frames with which the capture began; complete once {@link #run} is there. */
   readonly #first = new PacketBatch(BATCH_ROWS);
+  readonly #mostConnections: number;
   #run: ReplayRun | undefined;
   frames = 0;
 
@@ -28,7 +32,14 @@ export class LiveRun {
    * `previous`: a run of the same captures until now, of the router before its configuration changed. Its connection entries outlive the
    * change, its judgements do not; it is not to be used any more. Throws an InputError where the intent cannot be known.
    */
-  constructor(captures: CaptureSet, router: Router, stated: StatedIntent, options: RunOptions, previous?: LiveRun) {
+  constructor(
+    captures: CaptureSet,
+    router: Router,
+    stated: StatedIntent,
+    options: RunOptions & { readonly mostConnections: number },
+    previous?: LiveRun,
+  ) {
+    this.#mostConnections = options.mostConnections;
     this.router = router;
     this.#captures = captures;
     this.#stated = stated;
@@ -59,7 +70,7 @@ export class LiveRun {
     const taken = Math.min(batch.length, first.capacity - first.length);
     first.copyRows(batch, 0, first.length, taken);
     first.length += taken;
-    if (first.length < first.capacity) return;
+    if (first.length < Math.min(first.capacity, this.#mostConnections)) return;
     this.#run = this.#begin();
     if (taken === batch.length) return;
     const rest = new PacketBatch(batch.length - taken);
@@ -79,6 +90,34 @@ export class LiveRun {
     } finally {
       restore();
     }
+  }
+
+  /** More connections are remembered than may be. */
+  get isTooLarge(): boolean {
+    return this.#run !== undefined && this.#run.log.connections.length > this.#mostConnections;
+  }
+
+  /**
+   * The connections to forget, a fifth of what may be remembered: those first of which conntrack would first have no entry any more, and those
+   * in which something happened a moment ago last. Empty where not too many are remembered.
+   */
+  excess(): ReadonlySet<Connection> {
+    if (!this.isTooLarge) return new Set();
+    const { connections } = this.#run!.log;
+    const count = connections.length - Math.floor(this.#mostConnections * 0.8);
+    const order = (a: Connection, b: Connection): number =>
+      Number(this.isUnderWay(a)) - Number(this.isUnderWay(b)) || expiryOf(a) - expiryOf(b);
+    return new Set([...connections].sort(order).slice(0, count));
+  }
+
+  /** Whether something happened in a connection a moment ago, so that what is missing may still come. */
+  isUnderWay(connection: Connection): boolean {
+    return connection.lastTime > (this.#run?.lastTime ?? 0) - UNDER_WAY_NANOSECONDS;
+  }
+
+  /** Forgets connections; what of them may still be needed is the caller's to keep. */
+  forget(connections: ReadonlySet<Connection>): void {
+    this.#run?.log.forget(connections, this.#run.lastTime);
   }
 
   /** Nothing comes any more: the next answer is the last. */

@@ -1,10 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compiledCli, ROOT, runCli } from '../cli/compiled-cli.ts';
+import { ROOT, runCli } from '../cli/compiled-cli.ts';
+import { pause, startLive } from './live-run.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'redirect-verify-live-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -43,7 +43,7 @@ describe('a stream that keeps growing', () => {
   const want = runCli([path, '--format', 'json', ...siteOf('rp-filter-strict-all')]);
 
   it('ends with the report at Ctrl-C, however its bytes were cut', async () => {
-    const live = start(['-', '--format', 'json', ...siteOf('rp-filter-strict-all')]);
+    const live = startLive(['-', '--format', 'json', ...siteOf('rp-filter-strict-all')]);
     for (let at = 0; at < capture.length; at += 1009) {
       live.child.stdin!.write(capture.subarray(at, at + 1009));
       if (at < 20_000) await pause(5);
@@ -56,9 +56,9 @@ describe('a stream that keeps growing', () => {
   });
 
   it('ends by itself after the time given, and after so many frames', async () => {
-    const timed = start(['-', '--format', 'json', '--duration', '3', ...siteOf('rp-filter-strict-all')]);
+    const timed = startLive(['-', '--format', 'json', '--duration', '3', ...siteOf('rp-filter-strict-all')]);
     timed.child.stdin!.write(capture);
-    const counted = start(['-', '--format', 'json', '--packets', '10', ...siteOf('rp-filter-strict-all')]);
+    const counted = startLive(['-', '--format', 'json', '--packets', '10', ...siteOf('rp-filter-strict-all')]);
     counted.child.stdin!.write(capture);
     expect(comparable((await timed.ended).stdout, '-')).toEqual(comparable(want.stdout, path));
     expect(JSON.parse((await counted.ended).stdout)).toMatchObject({ summary: { packets: 10 } });
@@ -67,10 +67,10 @@ describe('a stream that keeps growing', () => {
   it('comes by a named pipe, too, and may be left before anybody has opened it for writing', async () => {
     const pipe = join(scratch, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    const live = start([pipe, '--format', 'json', ...siteOf('rp-filter-strict-all')]);
+    const live = startLive([pipe, '--format', 'json', ...siteOf('rp-filter-strict-all')]);
     execFileSync('sh', ['-c', 'cat "$0" > "$1"', join(ROOT, path), pipe]);
     expect(comparable((await live.ended).stdout, pipe)).toEqual(comparable(want.stdout, path));
-    const idle = start([pipe, ...siteOf('rp-filter-strict-all')]);
+    const idle = startLive([pipe, ...siteOf('rp-filter-strict-all')]);
     await pause(2500);
     idle.child.kill('SIGINT');
     expect((await idle.ended).status).toBe(2);
@@ -106,28 +106,3 @@ describe('what cannot be listened to is told in one line', () => {
     expect(got.status).toBe(2);
   });
 });
-
-interface Ended {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [join(compiledCli(), 'dist', 'cli.js'), 'live', ...args], { cwd: ROOT });
-  child.stdin.on('error', () => undefined);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const ended = once(child, 'close').then(([status]) => ({ status: status as number | null, stdout, stderr }));
-  return { child, ended };
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}

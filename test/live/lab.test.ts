@@ -1,0 +1,213 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Report } from '../../src/report/report.ts';
+import { runCli } from '../cli/compiled-cli.ts';
+import { run } from '../lab/command.ts';
+import { buildLab, type Lab, type LabOptions, labAvailable } from '../lab/lab.ts';
+import { OWN_ADDRESS, SPOOFING } from '../lab/procedure.ts';
+import { essence, type LiveProcess, pause, startLive } from './live-run.ts';
+
+const obstacle = labAvailable();
+const required = process.env.REDIRECT_VERIFY_LAB === '1';
+if (obstacle !== undefined && !required) console.warn(`live lab tests skipped: ${obstacle}`);
+
+const INTENT = [
+  '--sps',
+  '172.16.0.1',
+  '--service',
+  'tcp/3389',
+  '--clients',
+  '192.168.0.0/24',
+  '--servers',
+  '10.0.0.0/24',
+];
+const THREE = ['-i', 'eth0', '-i', 'eth1', '-i', 'eth2'];
+/** Until frames that left at the end are read. */
+const DRAIN_MILLISECONDS = 2500;
+
+interface SetUp {
+  readonly name: string;
+  readonly options: LabOptions;
+  readonly commands: readonly string[];
+  readonly snat: string;
+  readonly verdict: Report['verdict'];
+  readonly code?: string;
+}
+
+const SET_UPS: readonly SetUp[] = [
+  { name: 'a correct one', options: { spsSource: 'client' }, commands: SPOOFING, snat: 'client', verdict: 'verified' },
+  {
+    name: 'a strict reverse path filter',
+    options: {},
+    commands: [...OWN_ADDRESS, 'sysctl -w net.ipv4.conf.eth1.rp_filter=1'],
+    snat: 'own',
+    verdict: 'failed',
+    code: 'RV602',
+  },
+  {
+    name: 'no redirect of replies',
+    options: { spsSource: 'client' },
+    commands: OWN_ADDRESS,
+    snat: 'client',
+    verdict: 'failed',
+    code: 'RV601',
+  },
+  {
+    name: 'a redirect of another port',
+    options: {},
+    commands: OWN_ADDRESS.map((command) => command.replace('3389', '3390')),
+    snat: 'own',
+    verdict: 'failed',
+    code: 'RV501',
+  },
+];
+
+// With REDIRECT_VERIFY_LAB=1 they run, or fail with the reason.
+describe.skipIf(obstacle !== undefined && !required)('live on a router that forwards', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'redirect-verify-live-lab-'));
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+  it.each(SET_UPS)(
+    'says of $name what verify says of the same traffic',
+    async (setUp) => {
+      const folder = mkdtempSync(join(scratch, 'set-up-'));
+      const router = join(folder, 'router.txt');
+      const site = ['--router', router, ...INTENT, '--snat', setUp.snat, '--format', 'json'];
+      const written = (name: string): string => join(folder, `${name}.pcapng`);
+      const runs = await withLab(setUp.options, async (lab) => {
+        lab.configure(setUp.commands);
+        writeFileSync(router, await lab.routerState());
+        const enter = (argv: readonly string[]) => lab.namespaces.enter('router', argv);
+        const live: Record<string, LiveProcess> = {
+          three: startLive([...THREE, ...site, '--write', written('three')], enter),
+          any: startLive(['-i', 'any', ...site, '--write', written('any')], enter),
+          pipe: startLive(['-', ...site, '--write', written('pipe')]),
+        };
+        const argv = enter([
+          'tcpdump',
+          '-i',
+          'any',
+          '-y',
+          'LINUX_SLL2',
+          '-U',
+          '--immediate-mode',
+          '-w',
+          '-',
+          'ip or arp',
+        ]);
+        const tcpdump = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
+        tcpdump.stdout.pipe(live.pipe!.child.stdin!);
+        for (const one of Object.values(live)) await one.until(/capturing/);
+        await lab.observe();
+        await pause(DRAIN_MILLISECONDS);
+        tcpdump.kill('SIGINT');
+        for (const name of ['three', 'any']) signalLive(live[name]!);
+        return Object.fromEntries(
+          await Promise.all(Object.entries(live).map(async ([name, one]) => [name, await one.ended] as const)),
+        );
+      });
+      for (const [name, got] of Object.entries(runs)) {
+        expect(got.stdout, `${name}: ${got.stderr}`).not.toBe('');
+        const report = JSON.parse(got.stdout) as Report;
+        const want = runCli([written(name), ...site]);
+        expect({ name, ...(essence(report) as object) }).toEqual({
+          name,
+          ...(essence(JSON.parse(want.stdout) as Report) as object),
+        });
+        expect(got.status, name).toBe(want.status);
+        expect(report.verdict, `${name}: ${got.stdout}`).toBe(setUp.verdict);
+        if (setUp.code !== undefined) expect(report.findings.map((item) => item.code)).toContain(setUp.code);
+        expect(report.summary.monitoredPackets).toBeGreaterThan(4);
+      }
+    },
+    120_000,
+  );
+
+  it('turns verified when the router is repaired while it runs, and tells before and after apart', async () => {
+    const folder = mkdtempSync(join(scratch, 'repair-'));
+    const router = join(folder, 'router.txt');
+    const got = await withLab({}, async (lab) => {
+      lab.configure([...OWN_ADDRESS, 'sysctl -w net.ipv4.conf.eth1.rp_filter=1']);
+      writeFileSync(router, await lab.routerState());
+      const live = startLive(
+        ['--router', router, ...INTENT, '--snat', 'own', '--format', 'ndjson', '--watch'],
+        (argv) => lab.namespaces.enter('router', argv),
+      );
+      await live.until(/"type":"header"/);
+      await lab.observe();
+      await live.until(/"event":"verdict","connection":\{[^\n]*"verdict":"failed"/);
+      lab.applyFix(['sysctl -w net.ipv4.conf.eth1.rp_filter=0']);
+      writeFileSync(router, await lab.routerState());
+      await live.until(/read again/);
+      await lab.observe();
+      await live.until(/"verdict":"verified"/);
+      await pause(DRAIN_MILLISECONDS);
+      signalLive(live);
+      return live.ended;
+    });
+    const lines = got.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.at(-1)).toMatchObject({
+      type: 'summary',
+      verdict: 'verified',
+      failed: 0,
+      earlier: [{ verdict: 'failed', summary: { verified: 0 } }],
+    });
+    expect(got.status).toBe(0);
+  }, 120_000);
+
+  it('goes on when an interface goes down and up, and when one is deleted, and says what is missing', async () => {
+    const folder = mkdtempSync(join(scratch, 'interfaces-'));
+    const router = join(folder, 'router.txt');
+    const got = await withLab({}, async (lab) => {
+      lab.configure(OWN_ADDRESS);
+      writeFileSync(router, await lab.routerState());
+      const ip = (...argv: string[]) => run(lab.namespaces.enter('router', ['ip', ...argv]));
+      ip('link', 'add', 'spare0', 'type', 'veth', 'peer', 'name', 'spare1');
+      ip('link', 'add', 'doomed0', 'type', 'veth', 'peer', 'name', 'doomed1');
+      for (const name of ['spare0', 'spare1', 'doomed0', 'doomed1']) ip('link', 'set', name, 'up');
+      const live = startLive(
+        [...THREE, '-i', 'spare0', '-i', 'doomed0', '--router', router, ...INTENT, '--snat', 'own', '--format', 'json'],
+        (argv) => lab.namespaces.enter('router', argv),
+      );
+      await live.until(/capturing/);
+      ip('link', 'set', 'spare0', 'down');
+      await live.until(/spare0 is down/);
+      ip('link', 'set', 'spare0', 'up');
+      await live.until(/spare0 is being captured again/);
+      ip('link', 'del', 'doomed0');
+      await live.until(/doomed0 has gone away/);
+      await lab.observe();
+      await pause(DRAIN_MILLISECONDS);
+      signalLive(live);
+      return live.ended;
+    });
+    const report = JSON.parse(got.stdout) as Report;
+    const lost = report.findings.filter((item) => item.code === 'RV104').map((item) => item.message);
+    expect(lost).toEqual([
+      expect.stringMatching(/live:spare0 was interrupted: the interface spare0 is down/),
+      expect.stringMatching(/live:doomed0 was interrupted: the interface doomed0 has gone away/),
+    ]);
+    expect(report.summary).toMatchObject({ connections: 8, failed: 0 });
+    expect(report.summary.monitoredPackets).toBeGreaterThan(100);
+  }, 120_000);
+});
+
+/** The program that was started enters a namespace and becomes the tool. */
+function signalLive(live: LiveProcess): void {
+  live.child.kill('SIGINT');
+}
+
+async function withLab<T>(options: LabOptions, use: (lab: Lab) => Promise<T>): Promise<T> {
+  const lab = await buildLab(options);
+  try {
+    return await use(lab);
+  } finally {
+    lab.tearDown();
+  }
+}
