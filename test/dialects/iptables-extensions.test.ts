@@ -211,19 +211,32 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   ULOG: ['--ulog-nlgroup 5 --ulog-prefix one --ulog-cprange 6 --ulog-qthreshold 7'],
 };
 
+/** Those that only ip6tables has. */
+const IPV6: Readonly<Record<string, readonly string[]>> = {
+  '-m hl': ['--hl-eq 5', '! --hl-eq 6', '--hl-lt 7', '--hl-gt 8'],
+  '-m icmp6': [
+    'ipv6-icmp:--icmpv6-type 128',
+    'ipv6-icmp:! --icmpv6-type port-unreachable',
+    'ipv6-icmp:--icmpv6-type 1/3',
+  ],
+  '-j HL': ['--hl-set 5', '--hl-inc 6', '--hl-dec 7'],
+};
+
 function codesOf(written: string, extension: string): string[] {
   const [, table = 'mangle', rest = ''] = /^(?:(raw|nat|filter)\/)?(.*)$/s.exec(written) ?? [];
-  const [, protocol, options = ''] = /^(?:([a-z0-9]+):)?(.*)$/s.exec(rest) ?? [];
+  const [, protocol, options = ''] = /^(?:([a-z0-9-]+):)?(.*)$/s.exec(rest) ?? [];
   const chain = table === 'filter' ? 'FORWARD' : /SNAT|MASQUERADE/.test(extension) ? 'POSTROUTING' : 'PREROUTING';
   const text = `-A ${chain}${protocol === undefined ? '' : ` -p ${protocol}`} ${extension} ${options}`.trimEnd();
-  const device = stateOf(`### ipset save\ncreate one hash:ip\n### iptables-save\n*${table}\n${text}\nCOMMIT\n`);
+  const save = Object.hasOwn(IPV6, extension) ? 'ip6tables-save' : 'iptables-save';
+  const device = stateOf(`### ipset save\ncreate one hash:ip\n### ${save}\n*${table}\n${text}\nCOMMIT\n`);
   return device.problems.map(({ code }) => code).filter((code) => code !== 'RV304');
 }
 
-describe('every option of every match and target of IPv4 is recognised', () => {
+describe('every option of every match and target is recognised', () => {
   const lines = [
     ...Object.entries(MATCHES).flatMap(([name, list]) => list.map((written) => [`-m ${name}`, written] as const)),
     ...Object.entries(TARGETS).flatMap(([name, list]) => list.map((written) => [`-j ${name}`, written] as const)),
+    ...Object.entries(IPV6).flatMap(([extension, list]) => list.map((written) => [extension, written] as const)),
   ];
   it.each(lines)('%s %s', (extension, written) => {
     expect(codesOf(written, extension).filter((code) => code !== 'RV301')).toEqual([]);
@@ -238,6 +251,12 @@ describe('every option of every match and target of IPv4 is recognised', () => {
     const texts: Readonly<Record<string, string>> = {
       ...Object.fromEntries(Object.entries(MATCHES).map(([name, list]) => [`match ${name}`, list.join(' ')])),
       ...Object.fromEntries(Object.entries(TARGETS).map(([name, list]) => [`target ${name}`, list.join(' ')])),
+      ...Object.fromEntries(
+        Object.entries(IPV6).map(([extension, list]) => [
+          extension.replace('-m', 'match').replace('-j', 'target'),
+          list.join(' '),
+        ]),
+      ),
     };
     const absent = simulationTable()
       .filter((row) => row.name !== '')

@@ -51,8 +51,8 @@ export const BREAKAGES: readonly Breakage[] = [
     edits: [
       {
         file: `${LINUX}/rpdb.ts`,
-        from: 'const model = device.policyRules.filter((rule) => rule.family === 4);',
-        to: 'const model = device.policyRules.filter((rule) => rule.family === 4).reverse().sort((a, b) => a.priority - b.priority);',
+        from: 'const model = device.policyRules.filter((rule) => rule.family === family);',
+        to: 'const model = device.policyRules.filter((rule) => rule.family === family).reverse().sort((a, b) => a.priority - b.priority);',
       },
     ],
   },

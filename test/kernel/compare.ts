@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCaptureSet } from '../../src/capture/open-capture.ts';
 import { parseRouterState } from '../../src/dialects/index.ts';
+import { formatIpv4, parseIpAddress } from '../../src/net/ip-address.ts';
 import { linuxRouter } from '../../src/verification/linux-router.ts';
 import { trace, type TracedFrame, type TraceTotals } from '../../src/verification/trace.ts';
 import { captureBytes } from './capture.ts';
@@ -98,7 +99,10 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
       return;
     }
     const said = answer === undefined ? 'did not enter' : describe(answer);
-    const errors = errorsAgree(answer, kernel, recorded, frame, redirected);
+    const isIpv6 = isIpv6Frame(recorded.frames[frame]!);
+    const errors = isIpv6
+      ? kernel.errors?.includes('137/0') !== true || answer?.icmpRedirect === true
+      : errorsAgree(answer, kernel, recorded, frame, redirected);
     if (errors && agrees(answer, kernel, recorded.frames[frame]!, recorded.dump)) return;
     const mark = kernel.mark === undefined ? '' : ` (mark ${kernel.mark})`;
     const redirect = answer?.icmpRedirect === true ? ' with ICMP 5' : '';
@@ -137,13 +141,32 @@ const FATES: Readonly<Record<string, RegExp>> = {
     /^dropped (?:IP_INADDRERRORS|OTHERHOST|NOT_SPECIFIED ip_forward|DUP_FRAG|FRAG_TOO_FAR|NOT_SPECIFIED ip_defrag)$/,
 };
 
-function agrees(
-  answer: VerifierAnswer | undefined,
-  kernel: KernelAnswer,
-  { hex }: ScenarioFrame,
-  dump: string,
-): boolean {
-  const isFragment = (Buffer.from(hex, 'hex').readUInt16BE(IP + 6) & 0x3fff) !== 0;
+/** The same of IPv6, where it has other words. ICMPv6 errors are not traced. */
+const FATES_6: Readonly<Record<string, RegExp>> = {
+  ...FATES,
+  martian: /^dropped IP_INHDR$/,
+  'no-route': /^dropped IP_INNOROUTES$/,
+  blackhole: /^dropped NOT_SPECIFIED dst_discard\w*$/,
+  // IP_INADDRERRORS: beyond the scope of the source's address.
+  unreachable: /^dropped (?:IP_INNOROUTES|IP_INADDRERRORS)$/,
+  prohibited: /^dropped IP_INNOROUTES$/,
+  'ttl-expired': /^dropped IP_INHDR$/,
+  'too-big': /^dropped PKT_TOO_BIG$/,
+  'not-forwarding': /^dropped (?:IPV6DISABLED|IP_INADDRERRORS|OTHERHOST|NOT_SPECIFIED ip6_forward)$/,
+};
+
+function agrees6(answer: VerifierAnswer | undefined, { fate, mark }: KernelAnswer): boolean {
+  if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|PKT_TOO_SMALL)$/.test(fate);
+  if (mark !== undefined && answer.fwmarkUnknown !== true && mark !== answer.fwmark) return false;
+  if (answer.disposition !== 'forwarded') return FATES_6[answer.disposition]?.test(fate) ?? false;
+  return fate === `forwarded ${answer.egress} ${lowWord(answer.nextHop!)}`;
+}
+
+const isIpv6Frame = ({ hex }: ScenarioFrame): boolean => hex.slice(24, 28) === '86dd';
+
+function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, frame: ScenarioFrame, dump: string): boolean {
+  if (isIpv6Frame(frame)) return agrees6(answer, kernel);
+  const isFragment = (Buffer.from(frame.hex, 'hex').readUInt16BE(IP + 6) & 0x3fff) !== 0;
   // What is no IP packet by its own header does not enter.
   if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|IP_CSUM|PKT_TOO_SMALL)$/.test(kernel.fate);
   const marked = kernel.mark !== undefined && answer.fwmarkUnknown !== true;
@@ -159,6 +182,11 @@ function agrees(
   const waits = answer.disposition === 'not-forwarding' || answer.disposition === 'delivered';
   if (isFragment && waits && kernel.fate === 'dropped silently') return true;
   return FATES[answer.disposition]?.test(kernel.fate) ?? false;
+}
+
+/** IPv6 addresses of the generated routers are IPv4 addresses in their last word, which the MAC address of a neighbour holds. */
+function lowWord(address: string): string {
+  return formatIpv4(parseIpAddress(address)!.words[3]);
 }
 
 /** What the router may say about a packet, besides redirects; dispositions without a line say nothing. Ref: linux-forwarding 10. */

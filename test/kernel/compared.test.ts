@@ -6,6 +6,7 @@ import { parseRouterState } from '../../src/dialects/index.ts';
 import { type SimulationRow, simulationTable } from '../../src/dialects/base/simulation-status.ts';
 import { commands, multipathRoute, PROFILES } from './generate.ts';
 import { rules } from './generate-rules.ts';
+import { rule6Of } from './ipv6.ts';
 import type { StoredCase } from './scenario.ts';
 
 const FOLDER = fileURLToPath(new URL('cases', import.meta.url));
@@ -31,7 +32,10 @@ function evidence(): { rules: string[]; policy: string[]; routes: string[]; sets
   const sample = <T>(arbitrary: fc.Arbitrary<T>): T[] => fc.sample(arbitrary, { seed: 1, numRuns: 150 });
   for (const profile of Object.values(PROFILES)) {
     for (const list of sample(rules(profile.rules))) {
-      for (const { chain, text } of list) take(`-A ${chain} ${text}`);
+      for (const rule of list) {
+        const { chain, text } = (profile.ipv6 === true ? rule6Of(rule) : rule) ?? rule;
+        take(`-A ${chain} ${text}`);
+      }
     }
     if (profile.sets !== undefined) sample(profile.sets).flat().forEach(take);
   }

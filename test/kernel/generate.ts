@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { interfaceMac } from './frame.ts';
 import { CONNTRACK_PROFILES } from './generate-conntrack.ts';
+import { toIpv6 } from './ipv6.ts';
 import { recipes } from './generate-recipes.ts';
 import { ENTRY_MATCHES, HEADER_MATCHES, RPFILTER_MATCHES, rules, type RuleStyle } from './generate-rules.ts';
 import { NETMAP_TARGETS, PACKET_TARGETS, SET_MATCHES, SETS } from './generate-sets.ts';
@@ -240,6 +241,8 @@ export interface Profile {
   readonly carrier?: boolean;
   /** Of 10: scenarios with recipes; 4 where nothing else is said. */
   readonly recipes?: number;
+  /** The scenario is one of IPv6, made of one of IPv4. */
+  readonly ipv6?: boolean;
 }
 
 const BOTH = ['nft', 'legacy'] as const;
@@ -413,6 +416,43 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     sysctls: { ...FEW_KEYS, ignore_routes_with_linkdown: ['0', '1', '1', '1'] },
   },
   ...CONNTRACK_PROFILES,
+  ipv6: {
+    ...plainly,
+    ruleCommands: 6,
+    routeCommands: 6,
+    plainRouting: false,
+    plainInterfaces: false,
+    recipes: 6,
+    ipv6: true,
+    rules: {
+      tables: ['mangle', 'mangle', 'mangle', 'filter', 'raw'],
+      conntrack: true,
+      variants: BOTH,
+      most: 12,
+      preroutingMatches: RPFILTER_MATCHES,
+    },
+    traffic: { ...CALM, oddities: 0, deviations: 3, strays: 2, elsewhere: 2 },
+    dropPolicies: true,
+  },
+  'ipv6-headers': {
+    ...plainly,
+    ipv6: true,
+    rules: {
+      tables: ['mangle', 'mangle', 'filter', 'raw'],
+      conntrack: true,
+      variants: BOTH,
+      most: 12,
+      matches: HEADER_MATCHES,
+      mangleTargets: PACKET_TARGETS,
+    },
+    traffic: { ...CALM, oddities: 0, strays: 4 },
+  },
+  'ipv6-marks': {
+    ...plainly,
+    ipv6: true,
+    rules: { tables: ['mangle', 'mangle', 'mangle', 'raw'], conntrack: true, variants: ['nft'], most: 14 },
+    traffic: { ...CALM, oddities: 0, deviations: 4, elsewhere: 2 },
+  },
   everything: {
     ruleCommands: 6,
     routeCommands: 6,
@@ -530,7 +570,8 @@ export function scenarios(name: string): fc.Arbitrary<Scenario> {
       rules: (recipesFirst === 'first' ? [...recipe.rules, ...made.rules] : [...made.rules, ...recipe.rules])
         .filter(isTakenByIptables)
         .map(ofOneService),
-    }));
+    }))
+    .map((scenario) => (profile.ipv6 === true ? toIpv6(scenario) : scenario));
 }
 
 /** Nobody turns all traffic to the router itself; one service is. */

@@ -28,6 +28,8 @@ export interface ScenarioFrame {
 /** A router as its makers would set it up. What the kernel refuses of `commands` is not there: its dumps say what is. */
 export interface Scenario {
   readonly profile: string;
+  /** Absent: IPv4. */
+  readonly family?: 6;
   readonly interfaces: readonly ScenarioInterface[];
   /** By slash path below /proc/sys. */
   readonly sysctls: Readonly<Record<string, string>>;

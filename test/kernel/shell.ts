@@ -24,8 +24,9 @@ export function shellText(scenario: Scenario): string {
   for (const line of scenario.sets) lines.push(`ipset ${line}`);
   for (const variant of ['nft', 'legacy'] as const) {
     let table = '';
+    const program = scenario.family === 6 ? 'ip6tables' : 'iptables';
     for (const line of restoreText(scenario, variant).split('\n')) {
-      const command = `iptables-${variant} -t ${table}`;
+      const command = `${program}-${variant} -t ${table}`;
       const chain = /^:(\S+) (\S+)/.exec(line);
       if (line.startsWith('*')) table = line.slice(1);
       else if (chain !== null)

@@ -20,10 +20,13 @@ function small(use: OptionUse, text: string, last: number): number {
 const TTL_COMPARISONS: Readonly<Record<string, 'equal' | 'less' | 'greater'>> = {
   'ttl-lt': 'less',
   'ttl-gt': 'greater',
+  'hl-lt': 'less',
+  'hl-gt': 'greater',
 };
 
-function buildTtl(uses: readonly OptionUse[]): Match[] {
-  const use = only('ttl', uses);
+/** Also the hop limit of IPv6. */
+function buildTtl(name: string, uses: readonly OptionUse[]): Match[] {
+  const use = only(name, uses);
   const compare = TTL_COMPARISONS[use.name] ?? 'equal';
   if (compare !== 'equal') refuseNegation(use);
   return [{ kind: 'ttl', compare, value: small(use, argumentOf(use), 255), negated: use.negated }];
@@ -135,12 +138,44 @@ const ICMP_NAMES: Readonly<Record<string, readonly [type: number, code?: number]
   'address-mask-reply': [18],
 };
 
-function icmpName(use: OptionUse, text: string): readonly [type: number, code?: number] {
+/** The same of ip6tables. */
+const ICMPV6_NAMES: typeof ICMP_NAMES = {
+  'destination-unreachable': [1],
+  'no-route': [1, 0],
+  'communication-prohibited': [1, 1],
+  'beyond-scope': [1, 2],
+  'address-unreachable': [1, 3],
+  'port-unreachable': [1, 4],
+  'failed-policy': [1, 5],
+  'reject-route': [1, 6],
+  'packet-too-big': [2],
+  'time-exceeded': [3],
+  'ttl-exceeded': [3],
+  'ttl-zero-during-transit': [3, 0],
+  'ttl-zero-during-reassembly': [3, 1],
+  'parameter-problem': [4],
+  'bad-header': [4, 0],
+  'unknown-header-type': [4, 1],
+  'unknown-option': [4, 2],
+  'echo-request': [128],
+  ping: [128],
+  'echo-reply': [129],
+  pong: [129],
+  'router-solicitation': [133],
+  'router-advertisement': [134],
+  'neighbour-solicitation': [135],
+  'neighbor-solicitation': [135],
+  'neighbour-advertisement': [136],
+  'neighbor-advertisement': [136],
+  redirect: [137],
+};
+
+function icmpName(use: OptionUse, text: string, names: typeof ICMP_NAMES): readonly [type: number, code?: number] {
   const wanted = text.toLowerCase();
-  const found = ICMP_NAMES[wanted];
-  if (Object.hasOwn(ICMP_NAMES, wanted) && found !== undefined) return found;
-  const begun = Object.keys(ICMP_NAMES).filter((name) => name.startsWith(wanted));
-  if (/^[a-z]/.test(wanted) && begun.length === 1) return ICMP_NAMES[begun[0]!]!;
+  const found = names[wanted];
+  if (Object.hasOwn(names, wanted) && found !== undefined) return found;
+  const begun = Object.keys(names).filter((name) => name.startsWith(wanted));
+  if (/^[a-z]/.test(wanted) && begun.length === 1) return names[begun[0]!]!;
   const [type = '', code] = text.split('/');
   return code === undefined ? [small(use, type, 255)] : [small(use, type, 255), small(use, code, 255)];
 }
@@ -159,14 +194,23 @@ function buildIcmp(uses: readonly OptionUse[], protocol: { number: number; negat
   if (protocol === undefined || protocol.negated || protocol.number !== IpProtocol.icmp)
     throw new RuleError('-m icmp needs -p icmp');
   if (uses.length === 0) return [{ kind: 'icmp-type', type: 255, codes: { first: 0, last: 255 }, negated: false }];
-  const use = only('icmp', uses);
+  return icmpType(only('icmp', uses), ICMP_NAMES);
+}
+
+function buildIcmpv6(uses: readonly OptionUse[], protocol: { number: number; negated: boolean } | undefined): Match[] {
+  if (protocol === undefined || protocol.negated || protocol.number !== IpProtocol.icmpv6)
+    throw new RuleError('-m icmp6 needs -p ipv6-icmp');
+  return icmpType(only('icmp6', uses), ICMPV6_NAMES);
+}
+
+function icmpType(use: OptionUse, names: typeof ICMP_NAMES): Match[] {
   // Some versions print the codes as a range.
   const [, ofType, first, last] = /^(\d+)\/(\d+):(\d+)$/.exec(argumentOf(use)) ?? [];
   if (ofType !== undefined) {
     const codes = { first: small(use, first!, 255), last: small(use, last!, 255) };
     return [{ kind: 'icmp-type', type: small(use, ofType, 255), codes, negated: use.negated }];
   }
-  const [type, code] = icmpName(use, argumentOf(use));
+  const [type, code] = icmpName(use, argumentOf(use), names);
   const codes = code === undefined ? { first: 0, last: 255 } : { first: code, last: code };
   return [{ kind: 'icmp-type', type, codes, negated: use.negated }];
 }
@@ -229,12 +273,21 @@ function buildAddressType(uses: readonly OptionUse[]): Match[] {
 
 /** By name. */
 export const HEADER_MATCHES: readonly (readonly [string, MatchExtension])[] = [
-  ['ttl', { options: { ttl: 1, 'ttl-eq': 1, 'ttl-lt': 1, 'ttl-gt': 1 }, build: buildTtl, synonyms: { ttl: 'ttl-eq' } }],
+  [
+    'ttl',
+    {
+      options: { ttl: 1, 'ttl-eq': 1, 'ttl-lt': 1, 'ttl-gt': 1 },
+      build: (uses) => buildTtl('ttl', uses),
+      synonyms: { ttl: 'ttl-eq' },
+    },
+  ],
+  ['hl', { options: { 'hl-eq': 1, 'hl-lt': 1, 'hl-gt': 1 }, build: (uses) => buildTtl('hl', uses) }],
   ['length', { options: { length: 1 }, build: buildLength }],
   ['tos', { options: { tos: 1 }, build: buildTos }],
   ['dscp', { options: { dscp: 1, 'dscp-class': 1 }, build: buildDscp, synonyms: { 'dscp-class': 'dscp' } }],
   ['ecn', { options: { 'ecn-ip-ect': 1, 'ecn-tcp-cwr': 0, 'ecn-tcp-ece': 0 }, build: buildEcn }],
   ['icmp', { options: { 'icmp-type': 1 }, build: (uses, { protocol }) => buildIcmp(uses, protocol) }],
+  ['icmp6', { options: { 'icmpv6-type': 1 }, build: (uses, { protocol }) => buildIcmpv6(uses, protocol) }],
   ['pkttype', { options: { 'pkt-type': 1 }, build: buildPacketType }],
   [
     'iprange',

@@ -249,7 +249,7 @@ export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map<str
 export const UNMODELLED_MATCHES: ReadonlySet<string> = new Set(
   (
     'ah bpf cgroup cluster condition connbytes connlabel connlimit cpu dccp devgroup dhcpmac dst esp eui64 frag ' +
-    'fuzzy geoip gradm hashlimit hbh helper hl iface icmp6 icmpv6 ipcomp ipp2p ipv4options ipv6header ipvs layer7 ' +
+    'fuzzy geoip gradm hashlimit hbh helper iface icmpv6 ipcomp ipp2p ipv4options ipv6header ipvs layer7 ' +
     'length2 limit lscan mh ndpi nfacct nth osf owner physdev policy psd qtaguid quota quota2 random rateest realm ' +
     'recent rt sctp socket srh statistic string tcpmss time u32 udplite unclean webstr'
   ).split(' '),

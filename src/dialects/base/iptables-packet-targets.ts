@@ -20,10 +20,17 @@ function byte(use: OptionUse, text: string, last = 255): number {
   return value;
 }
 
-const TTL_CHANGES = { 'ttl-set': 'set', 'ttl-inc': 'increase', 'ttl-dec': 'decrease' } as const;
+const TTL_CHANGES = {
+  'ttl-set': 'set',
+  'ttl-inc': 'increase',
+  'ttl-dec': 'decrease',
+  'hl-set': 'set',
+  'hl-inc': 'increase',
+  'hl-dec': 'decrease',
+} as const;
 
-function buildTtl(uses: readonly OptionUse[]): Target {
-  const use = only('TTL', uses);
+function buildTtl(name: string, uses: readonly OptionUse[]): Target {
+  const use = only(name, uses);
   const how = TTL_CHANGES[use.name as keyof typeof TTL_CHANGES];
   return { kind: 'ttl', how, value: byte(use, argumentOf(use)) };
 }
@@ -91,7 +98,8 @@ function buildSet(uses: readonly OptionUse[]): Target {
 
 /** By name. */
 export const PACKET_TARGETS: readonly (readonly [string, TargetExtension])[] = [
-  ['TTL', { options: { 'ttl-set': 1, 'ttl-inc': 1, 'ttl-dec': 1 }, build: buildTtl }],
+  ['TTL', { options: { 'ttl-set': 1, 'ttl-inc': 1, 'ttl-dec': 1 }, build: (uses) => buildTtl('TTL', uses) }],
+  ['HL', { options: { 'hl-set': 1, 'hl-inc': 1, 'hl-dec': 1 }, build: (uses) => buildTtl('HL', uses) }],
   ['TOS', { options: { 'set-tos': 1, 'and-tos': 1, 'or-tos': 1, 'xor-tos': 1 }, build: buildTos }],
   [
     'DSCP',

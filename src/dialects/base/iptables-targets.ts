@@ -275,8 +275,7 @@ export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map<s
 
 /**
  * Targets after which evaluation goes on and that change nothing that a later decision looks at. TEE sends a copy elsewhere and leaves
- * the packet alone; TCPMSS and TCPOPTSTRIP change TCP options, which no rule that is modelled tests. Not here: HL (a field that rules
- * test), HMARK (changes the mark).
+ * the packet alone; TCPMSS and TCPOPTSTRIP change TCP options, which no rule that is modelled tests. Not here: HMARK (changes the mark).
  */
 export const PASS_THROUGH_TARGETS: ReadonlySet<string> = new Set(
   'LOG NFLOG ULOG TCPMSS CLASSIFY TRACE AUDIT SECMARK CONNSECMARK CHECKSUM LED RATEEST TEE TCPOPTSTRIP IDLETIMER ACCOUNT LOGMARK'.split(
@@ -287,7 +286,7 @@ export const PASS_THROUGH_TARGETS: ReadonlySet<string> = new Set(
 /** Targets that are recognised and not modelled: they decide or change something that decisions look at. */
 export const UNMODELLED_TARGETS: ReadonlySet<string> = new Set(
   (
-    'BALANCE CHAOS CLUSTERIP DELUDE DHCPMAC DNETMAP DNPT ECHO FLOWOFFLOAD FULLCONENAT HL HMARK IMQ IPMARK ' +
+    'BALANCE CHAOS CLUSTERIP DELUDE DHCPMAC DNETMAP DNPT ECHO FLOWOFFLOAD FULLCONENAT HMARK IMQ IPMARK ' +
     'IPV4OPTSSTRIP MIRROR NDPI NFQUEUE PROTO QUEUE RAWDNAT RAWSNAT ROUTE SAME SNPT SYNPROXY SYSRQ TARPIT'
   ).split(' '),
 );

@@ -22,6 +22,11 @@ const HIGHEST_ICMP_TYPE = 18;
 /** FTP, TFTP, NetBIOS, SNMP, H.323, PPTP, SIP, SANE, IRC, Amanda. Ref: net/netfilter/nf_conntrack_*.c: their default ports */
 const HELPED_PORTS: ReadonlySet<number> = new Set([21, 69, 137, 161, 1719, 1720, 1723, 5060, 6566, 6667, 10080]);
 
+/** Ref: nf_conntrack_proto_icmpv6.c: valid_new. */
+const ICMPV6_QUERIES = new Set([128, 139]);
+/** Multicast listener discovery and neighbour discovery are never tracked. Ref: nf_conntrack_proto_icmpv6.c: noct_valid_new. */
+const ICMPV6_UNTRACKED = new Set([130, 131, 132, 133, 134, 135, 136, 143]);
+
 /** The other half of an ICMP query. Ref: nf_conntrack_proto_icmp.c: invmap. */
 const ICMP_INVERSE: ReadonlyMap<number, number> = new Map([
   [8, 0],
@@ -34,18 +39,27 @@ const ICMP_INVERSE: ReadonlyMap<number, number> = new Map([
   [18, 17],
 ]);
 
+/** Ref: nf_conntrack_proto_icmpv6.c: invmap. */
+const ICMPV6_INVERSE: ReadonlyMap<number, number> = new Map([
+  [128, 129],
+  [129, 128],
+  [139, 140],
+  [140, 139],
+]);
+
 /** The ports word of the inverse tuple. */
 export function invertPorts(protocol: number, ports: number): number {
-  if (protocol === IpProtocol.icmp) {
+  if (protocol === IpProtocol.icmp || protocol === IpProtocol.icmpv6) {
     const type = (ports >>> 8) & 0xff;
-    return (ports & 0xffff00ff) | ((ICMP_INVERSE.get(type) ?? type) << 8);
+    const inverse = (protocol === IpProtocol.icmp ? ICMP_INVERSE : ICMPV6_INVERSE).get(type) ?? type;
+    return (ports & 0xffff00ff) | (inverse << 8);
   }
   return (ports << 16) | (ports >>> 16);
 }
 
 /** The ports word of the packet as it came. */
 export function portsOf(run: Run): number {
-  if (run.protocol === IpProtocol.icmp) return (run.icmpIdentifier << 16) | (run.icmpType << 8) | run.icmpCode;
+  if (run.protocol === run.icmp) return (run.icmpIdentifier << 16) | (run.icmpType << 8) | run.icmpCode;
   if (run.protocol === IpProtocol.tcp || run.protocol === IpProtocol.udp || run.protocol === IpProtocol.udplite) {
     return (run.sourcePort << 16) | run.destinationPort;
   }
@@ -94,6 +108,11 @@ export function track(run: Run): void {
     run.view = ConntrackView.invalid;
     return;
   }
+  if (run.family === 6 && run.protocol === run.icmp && ICMPV6_UNTRACKED.has(run.icmpType)) {
+    run.untracked = true;
+    run.view = ConntrackView.untracked;
+    return;
+  }
   if (run.found === CONFLICT || hasOtherTracker(run.protocol) || isHeaderMissing(run)) {
     const { ambiguousEntry, cut, unmodelledProtocol } = run.router.reasons;
     trackBlindly(run, run.found === CONFLICT ? ambiguousEntry : isHeaderMissing(run) ? cut : unmodelledProtocol);
@@ -132,8 +151,9 @@ export function storeMarks(run: Run): void {
 }
 
 function isIcmpError(run: Run): boolean {
-  if (run.protocol !== IpProtocol.icmp) return false;
+  if (run.protocol !== run.icmp) return false;
   const type = run.icmpType;
+  if (run.family === 6) return type >= 1 && type <= 4;
   return (type >= 3 && type <= 5) || type === 11 || type === 12;
 }
 
@@ -144,19 +164,18 @@ function hasOtherTracker(protocol: number): boolean {
 
 function isHeaderMissing(run: Run): boolean {
   const { protocol } = run;
-  const needed = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === IpProtocol.icmp;
+  const needed = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === run.icmp;
   return (needed && !run.hasTransport) || isQuoteCut(run);
 }
 
 /** Packets that get no entry whatever entries there are. Ref: tcp_error(), udp_error(), nf_conntrack_icmpv4_error(). */
 function isRefused(run: Run): boolean {
-  const checked =
-    run.protocol === IpProtocol.tcp || run.protocol === IpProtocol.udp || run.protocol === IpProtocol.icmp;
+  const checked = run.protocol === IpProtocol.tcp || run.protocol === IpProtocol.udp || run.protocol === run.icmp;
   if (checked && (run.status & Status.badTransportChecksum) !== 0 && run.setting(run.router.settings.checksum) !== 0) {
     return true;
   }
-  if (run.protocol !== IpProtocol.icmp || !run.hasTransport) return false;
-  if (run.icmpType > HIGHEST_ICMP_TYPE) return true;
+  if (run.protocol !== run.icmp || !run.hasTransport) return false;
+  if (run.family === 4 && run.icmpType > HIGHEST_ICMP_TYPE) return true;
   return isIcmpError(run) && run.found === -1 && !isQuoteCut(run);
 }
 
@@ -246,7 +265,8 @@ function isLost(run: Run, byEnd: boolean): boolean {
 
 /** An ICMP query's identifier is the port of both of its ends. */
 function endsOf(protocol: number, ports: number): number {
-  return protocol === IpProtocol.icmp ? (ports & ~0xffff) | (ports >>> 16) : ports;
+  const isIcmp = protocol === IpProtocol.icmp || protocol === IpProtocol.icmpv6;
+  return isIcmp ? (ports & ~0xffff) | (ports >>> 16) : ports;
 }
 
 /** Names the packets that could be replies to a connection whose translated port is not known. */
@@ -385,7 +405,7 @@ function longestTimeoutOf(run: Run, protocol: number): number {
   const { timeouts } = run.router.settings;
   if (protocol === IpProtocol.tcp) return Math.max(...timeouts.subarray(1, 12));
   if (protocol === IpProtocol.udp) return Math.max(timeouts[Timeout.udp]!, timeouts[Timeout.udpStream]!);
-  return timeouts[protocol === IpProtocol.icmp ? Timeout.icmp : Timeout.generic]!;
+  return timeouts[protocol === run.icmp ? Timeout.icmp : Timeout.generic]!;
 }
 
 /** How long an entry of a protocol other than TCP lives at least behind its last packet. */
@@ -494,8 +514,8 @@ function trackTransport(run: Run, direction: number, fresh: boolean): number {
       table.expires[run.work] = run.now + timeouts[stream ? Timeout.udpStream : Timeout.udp]!;
       return Tracking.accept;
     }
-    case IpProtocol.icmp:
-      if (fresh && !ICMP_QUERIES.has(run.icmpType)) return Tracking.invalid;
+    case run.icmp:
+      if (fresh && !(run.family === 4 ? ICMP_QUERIES : ICMPV6_QUERIES).has(run.icmpType)) return Tracking.invalid;
       table.expires[run.work] = run.now + timeouts[Timeout.icmp]!;
       return Tracking.accept;
     default:

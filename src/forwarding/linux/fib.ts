@@ -1,7 +1,8 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
 import { type NextHop, type Route, RouteTableId, type RouteType } from '../../model/routing.ts';
-import { formatIpAddress } from '../../net/ip-address.ts';
-import { maskOfLength } from '../../net/prefix.ts';
+import { type Family, formatIpAddress, type Words } from '../../net/ip-address.ts';
+import { maskOfLength, maskWords, networkOf } from '../../net/prefix.ts';
+import { type AddressPool, mixWords } from './address-pool.ts';
 import { type Links, wordsKey } from './links.ts';
 import type { Registry } from './reasons.ts';
 
@@ -44,6 +45,8 @@ export interface Routes {
   readonly hopFlags: Uint8Array;
   /** Four words a hop. */
   readonly hopGateway: Uint32Array;
+  /** Of IPv6: the gateway's number in the pool. */
+  readonly hopGatewayId: Int32Array;
   readonly model: readonly Route[];
 }
 
@@ -54,6 +57,7 @@ export interface Routes {
 export interface FibTable {
   readonly id: number;
   readonly lengths: Uint8Array;
+  /** One word a length; four of IPv6. */
   readonly masks: Int32Array;
   readonly hashes: readonly PrefixHash[];
   /** Id of "this table is not in the router's state" where a miss says nothing, −1 where the table is complete. */
@@ -63,6 +67,7 @@ export interface FibTable {
 /** Networks of one length; values are ranges of {@link Fib.order}. */
 export interface PrefixHash {
   readonly mask: number;
+  /** One word a slot; four of IPv6. */
   readonly keys: Int32Array;
   /** First place in the order, −1 an empty slot. */
   readonly first: Int32Array;
@@ -80,6 +85,8 @@ export interface Fib {
   /** A local route that someone added: the fast path of the source check is off. */
   readonly customLocalRoutes: boolean;
   readonly realms: boolean;
+  /** 1: of IPv6, other routes of its table have the same prefix. */
+  readonly hasRivals: Uint8Array;
   /** A lookup's result depends on nothing but the flow: no next hop's use depends on an unknown sysctl. */
   readonly pure: boolean;
 }
@@ -96,10 +103,21 @@ const KINDS: Readonly<Record<RouteType, number>> = {
   throw: RouteKind.throw,
 };
 
-/** Compiles the IPv4 routes of a device; `tables` are the numbers of tables that policy rules look at, with or without routes. */
-export function compileFib(device: LinuxDevice, links: Links, tables: readonly number[], registry: Registry): Fib {
-  const model = [...device.routes.filter((route) => route.family === 4), ...derivedLocalRoutes(device)];
-  const routes = compileRoutes(model, links, registry);
+/**
+ * Compiles a device's routes of a family; `tables` are the numbers of tables that policy rules look at, with or without routes.
+ * Gateways of IPv6 get numbers of the pool.
+ */
+export function compileFib(
+  device: LinuxDevice,
+  links: Links,
+  tables: readonly number[],
+  registry: Registry,
+  family: Family = 4,
+  pool?: AddressPool,
+): Fib {
+  const model = [...device.routes.filter((route) => route.family === family), ...derivedLocalRoutes(device, family)];
+  const rivals = family === 4 ? new Map<Route, readonly Route[]>() : rivalsOfAll(model);
+  const routes = compileRoutes(model, links, registry, family, pool, rivals);
   const byTable = new Map<number, number[]>();
   for (const id of [RouteTableId.local, RouteTableId.main, RouteTableId.default, ...tables]) byTable.set(id, []);
   model.forEach((route, number) => {
@@ -111,9 +129,13 @@ export function compileFib(device: LinuxDevice, links: Links, tables: readonly n
   const compiled: FibTable[] = [];
   const tableIndex = new Map<number, number>();
   const addTable = (id: number, numbers: readonly number[], missReason: number): number =>
-    compiled.push(compileTable(id, numbers, model, order, missReason)) - 1;
+    compiled.push(
+      family === 4
+        ? compileTable(id, numbers, model, order, missReason)
+        : compileTable6(id, numbers, model, order, missReason),
+    ) - 1;
   for (const [id, numbers] of byTable) {
-    const reason = isComplete(device, id)
+    const reason = isComplete(device, id, family)
       ? -1
       : registry.unknown(`routing table ${tableLabel(device, id)} is not in the router's state`);
     tableIndex.set(id, addTable(id, numbers, reason));
@@ -121,9 +143,10 @@ export function compileFib(device: LinuxDevice, links: Links, tables: readonly n
   const local = byTable.get(RouteTableId.local)!;
   const main = byTable.get(RouteTableId.main)!;
   const mainMissReason = compiled[tableIndex.get(RouteTableId.main)!]!.missReason;
-  const mergedTable = mergeMatters(model, local, main)
-    ? addTable(RouteTableId.main, [...local, ...main], mainMissReason)
-    : -1;
+  const mergedTable =
+    family === 4 && mergeMatters(model, local, main)
+      ? addTable(RouteTableId.main, [...local, ...main], mainMissReason)
+      : -1;
   return {
     routes,
     order: Int32Array.from(order),
@@ -132,6 +155,7 @@ export function compileFib(device: LinuxDevice, links: Links, tables: readonly n
     mergedTable,
     customLocalRoutes: model.some((route) => route.type === 'local' && route.protocol !== 'kernel'),
     pure: !model.some((route) => route.nextHops.some(({ linkDown }) => linkDown)),
+    hasRivals: Uint8Array.from(model, (route) => (rivals.has(route) ? 1 : 0)),
     realms: model.some((route) => route.unmodelled.some((name) => name.startsWith('realm'))),
   };
 }
@@ -155,9 +179,10 @@ export function describeRoute(route: Route): string {
 }
 
 /** Where the interfaces are known and no dump shows the local table, it is what their addresses make it. */
-function derivedLocalRoutes(device: LinuxDevice): Route[] {
-  const given = device.routes.some((route) => route.family === 4 && route.table === RouteTableId.local);
-  if (given || !device.known.interfaces || isListed(device, RouteTableId.local)) return [];
+function derivedLocalRoutes(device: LinuxDevice, family: Family): Route[] {
+  const given = device.routes.some((route) => route.family === family && route.table === RouteTableId.local);
+  if (given || !device.known.interfaces || isListed(device, RouteTableId.local, family)) return [];
+  if (family === 6) return derivedLocalRoutes6(device);
   const make = (type: RouteType, word: number, prefixLength: number, name: string): Route => ({
     family: 4,
     table: RouteTableId.local,
@@ -184,16 +209,47 @@ function derivedLocalRoutes(device: LinuxDevice): Route[] {
   return derived;
 }
 
-function isListed(device: LinuxDevice, id: number): boolean {
-  const complete = device.known.routeTables4;
+/** Whether a router answers to the first address of a network (RFC 4291 section 2.6.1) depends on settings: not known. */
+function derivedLocalRoutes6(device: LinuxDevice): Route[] {
+  const make = (words: Words, name: string, unmodelled: readonly string[]): Route => ({
+    family: 6,
+    table: RouteTableId.local,
+    type: 'local',
+    prefix: { family: 6, words, prefixLength: 128 },
+    tos: 0,
+    metric: 0,
+    nextHops: [{ device: name, weight: 1, dead: false, linkDown: false, onLink: false }],
+    protocol: 'kernel',
+    unmodelled,
+  });
+  const derived = [make([0, 0, 0, 1], 'lo', [])];
+  for (const link of device.interfaces) {
+    for (const { prefix } of link.addresses) {
+      if (prefix.family !== 6) continue;
+      derived.push(make(prefix.words, link.name, []));
+      if (prefix.prefixLength < 127) derived.push(make(networkOf(prefix).words, link.name, ['anycast']));
+    }
+  }
+  return derived;
+}
+
+function isListed(device: LinuxDevice, id: number, family: Family): boolean {
+  const complete = family === 4 ? device.known.routeTables4 : device.known.routeTables6;
   return complete === 'all' || complete.has(id);
 }
 
-function isComplete(device: LinuxDevice, id: number): boolean {
-  return isListed(device, id) || (id === RouteTableId.local && device.known.interfaces);
+function isComplete(device: LinuxDevice, id: number, family: Family): boolean {
+  return isListed(device, id, family) || (id === RouteTableId.local && device.known.interfaces);
 }
 
-function compileRoutes(model: readonly Route[], links: Links, registry: Registry): Routes {
+function compileRoutes(
+  model: readonly Route[],
+  links: Links,
+  registry: Registry,
+  family: Family,
+  pool: AddressPool | undefined,
+  rivals: ReadonlyMap<Route, readonly Route[]>,
+): Routes {
   const hopCount = model.reduce((sum, route) => sum + route.nextHops.length, 0);
   const routes = {
     kind: new Uint8Array(model.length),
@@ -207,23 +263,31 @@ function compileRoutes(model: readonly Route[], links: Links, registry: Registry
     hopDevice: new Int32Array(hopCount),
     hopFlags: new Uint8Array(hopCount),
     hopGateway: new Uint32Array(4 * hopCount),
+    hopGatewayId: new Int32Array(hopCount),
     model,
   };
   let hop = 0;
   model.forEach((route, number) => {
-    routes.kind[number] = KINDS[route.type];
+    // What is sent to an anycast address of the router's is delivered to it. Ref: net/ipv6/route.c: ip6_rt_init_dst().
+    routes.kind[number] = family === 6 && route.type === 'anycast' ? RouteKind.local : KINDS[route.type];
     routes.prefixLength[number] = route.prefix.prefixLength;
-    routes.tos[number] = route.tos;
+    routes.tos[number] = family === 4 ? route.tos : 0;
     routes.hopStart[number] = hop;
     routes.origin[number] = registry.origin(route.origin);
     const unmodelled = route.unmodelled.filter((name) => !name.startsWith('realm'));
     if (unmodelled.length > 0) {
       routes.reason[number] = registry.unknown(`route attribute ${unmodelled[0]} is not modelled`, route.origin);
+    } else if (isAmbiguous(route, rivals.get(route) ?? [])) {
+      routes.reason[number] = registry.unknown(
+        'which of several routes to this destination is taken is not modelled',
+        route.origin,
+      );
     } else if (route.type === 'unicast' && route.nextHops.some(({ device }) => device === undefined)) {
       routes.reason[number] = registry.unknown('the interface of this route is not known', route.origin);
     }
     if (route.nextHops.length > 1) {
-      routes.isGroup[number] = route.nextHopObject === undefined ? 0 : 1;
+      // IPv6 hashes flow labels, too, which no column holds.
+      routes.isGroup[number] = route.nextHopObject === undefined && family === 4 ? 0 : 1;
       routes.multipathReason[number] = registry.unknown(
         'which of the next hops of a multipath route is taken is not predicted',
         route.origin,
@@ -231,6 +295,9 @@ function compileRoutes(model: readonly Route[], links: Links, registry: Registry
     }
     for (const nextHop of route.nextHops) {
       compileHop(nextHop, hop, routes, links);
+      if (family === 6 && nextHop.gateway?.family === 6) {
+        routes.hopGatewayId[hop] = pool!.intern(nextHop.gateway.words, 0);
+      }
       hop++;
     }
   });
@@ -254,6 +321,100 @@ function compileHop(
     if (!self) flags |= gateway.family === 4 ? HopFlag.gateway : HopFlag.gateway | HopFlag.gateway6;
   }
   routes.hopFlags[hop] = flags;
+}
+
+/**
+ * The other routes of a route's table and prefix. Between them more than the metric can decide: the device that the packet came in by,
+ * preferences, the order in which they were made, or the packet's source. Ref: net/ipv6/route.c: find_rr_leaf(), ip6_fib.c: fib6_node_lookup().
+ */
+function rivalsOfAll(model: readonly Route[]): Map<Route, readonly Route[]> {
+  const groups = new Map<string, Route[]>();
+  for (const route of model) {
+    const key = `${route.table} ${route.prefix.prefixLength} ${networkOf(route.prefix).words.join()}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [route]);
+    else group.push(route);
+  }
+  const rivals = new Map<Route, readonly Route[]>();
+  for (const group of groups.values()) {
+    if (group.length > 1) for (const route of group) rivals.set(route, group);
+  }
+  return rivals;
+}
+
+/** Whether it is not clear that the route of the lowest metric is taken. */
+function isAmbiguous(route: Route, group: readonly Route[]): boolean {
+  return group.some((other) => other !== route && (other.metric === route.metric || other.unmodelled.length > 0));
+}
+
+function compileTable6(
+  id: number,
+  numbers: readonly number[],
+  model: readonly Route[],
+  order: number[],
+  missReason: number,
+): FibTable {
+  const byLength = new Map<number, Map<string, { network: Words; numbers: number[] }>>();
+  for (const number of numbers) {
+    const { prefix } = model[number]!;
+    const network = networkOf(prefix).words;
+    const networks = byLength.get(prefix.prefixLength) ?? new Map<string, { network: Words; numbers: number[] }>();
+    byLength.set(prefix.prefixLength, networks);
+    const known = networks.get(network.join());
+    if (known === undefined) networks.set(network.join(), { network, numbers: [number] });
+    else known.numbers.push(number);
+  }
+  const lengths = [...byLength.keys()].sort((a, b) => b - a);
+  return {
+    id,
+    lengths: Uint8Array.from(lengths),
+    masks: Int32Array.from(lengths.flatMap((length) => [...maskWords(6, length)])),
+    hashes: lengths.map((length) => compileHash6([...byLength.get(length)!.values()], model, order)),
+    missReason,
+  };
+}
+
+function compileHash6(
+  networks: readonly { readonly network: Words; readonly numbers: number[] }[],
+  model: readonly Route[],
+  order: number[],
+): PrefixHash {
+  let size = 4;
+  while (size < networks.length * 2) size *= 2;
+  const hash = {
+    mask: size - 1,
+    keys: new Int32Array(4 * size),
+    first: new Int32Array(size).fill(-1),
+    count: new Int32Array(size),
+  };
+  for (const { network, numbers } of networks) {
+    sortRoutes(numbers, model);
+    let slot = mixWords(...network) & hash.mask;
+    while (hash.first[slot] !== -1) slot = (slot + 1) & hash.mask;
+    hash.keys.set(network, 4 * slot);
+    hash.first[slot] = order.length;
+    hash.count[slot] = numbers.length;
+    order.push(...numbers);
+  }
+  return hash;
+}
+
+/** The slot of the network of an address with a table's length by index; an empty one where the table has it not. */
+export function findNetwork6(table: FibTable, index: number, words: Uint32Array, at: number): number {
+  const { masks } = table;
+  const { mask, keys, first } = table.hashes[index]!;
+  const a = (words[at]! & masks[4 * index]!) | 0;
+  const b = (words[at + 1]! & masks[4 * index + 1]!) | 0;
+  const c = (words[at + 2]! & masks[4 * index + 2]!) | 0;
+  const d = (words[at + 3]! & masks[4 * index + 3]!) | 0;
+  let slot = mixWords(a, b, c, d) & mask;
+  while (
+    first[slot] !== -1 &&
+    (keys[4 * slot] !== a || keys[4 * slot + 1] !== b || keys[4 * slot + 2] !== c || keys[4 * slot + 3] !== d)
+  ) {
+    slot = (slot + 1) & mask;
+  }
+  return slot;
 }
 
 function compileTable(
@@ -286,6 +447,11 @@ function compileTable(
   };
 }
 
+/** Higher TOS first, then lower metric, then insertion; sort() is stable. Ref: fib_trie.c: fib_insert_alias(). */
+function sortRoutes(numbers: number[], model: readonly Route[]): void {
+  numbers.sort((a, b) => model[b]!.tos - model[a]!.tos || model[a]!.metric - model[b]!.metric);
+}
+
 function compileHash(networks: ReadonlyMap<number, number[]>, model: readonly Route[], order: number[]): PrefixHash {
   let size = 4;
   while (size < networks.size * 2) size *= 2;
@@ -296,8 +462,7 @@ function compileHash(networks: ReadonlyMap<number, number[]>, model: readonly Ro
     count: new Int32Array(size),
   };
   for (const [network, numbers] of networks) {
-    // Higher TOS first, then lower metric, then insertion; sort() is stable. Ref: fib_trie.c: fib_insert_alias().
-    numbers.sort((a, b) => model[b]!.tos - model[a]!.tos || model[a]!.metric - model[b]!.metric);
+    sortRoutes(numbers, model);
     let slot = hashPrefix(network, hash.mask);
     while (hash.first[slot] !== -1) slot = (slot + 1) & hash.mask;
     hash.keys[slot] = network;

@@ -7,6 +7,7 @@ import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { type DecisionBatch, DecisionFlag, Disposition } from '../decision.ts';
 import type { Forwarder, ForwarderOptions, SettledFragment, Unknown } from '../forwarder.ts';
 import type { Step, Walk } from '../walk.ts';
+import type { AddressPool } from './address-pool.ts';
 import { BEFORE_SLOT, ConnectionTable, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { findCandidates, longestTimeout, loseConnection, rememberMaster, unknownReplyKey } from './conntrack.ts';
 import { wordsKey } from './links.ts';
@@ -20,27 +21,136 @@ import { settleZones } from './zones.ts';
 
 /** The packet is no fragment that is put together. */
 const NOT_ASSEMBLED = -1;
+/** ICMPv6 messages. Ref: IANA, ICMPv6 type numbers */
+const LAST_ICMPV6_ERROR = 4;
+const FIRST_ICMPV6_QUERY = 128;
+const ICMPV6_REDIRECT = 137;
+/** Their identifiers are not decoded. */
+const NODE_INFORMATION: ReadonlySet<number> = new Set([139, 140]);
 
 /** Old entries looked at for each new one. */
 const SWEEP_COUNT = 3;
 
+/** Of a message whose quoted packet is not decoded. Ref: nf_conntrack_proto_icmpv6.c: nf_conntrack_icmpv6_error(). */
+function isUnreadError(batch: PacketBatch, row: number): boolean {
+  const type = batch.icmpType[row]!;
+  return type === ICMPV6_REDIRECT || type === 0 || (type > LAST_ICMPV6_ERROR && type < FIRST_ICMPV6_QUERY);
+}
+
 /** Makes a Linux router work: the model compiled once, no connections yet. Never reports: what is missing becomes unknown per packet. */
 export function createLinuxForwarder(device: LinuxDevice, options: ForwarderOptions = {}): Forwarder {
-  return new LinuxForwarder(compileRouter(device), options);
+  return new LinuxForwarder(device, options);
+}
+
+/** What both families' routers say, by common numbers. */
+class Shared {
+  readonly unknowns: Unknown[] = [];
+  readonly causes: Span[] = [];
+}
+
+/** A Linux router: two routers, one for each family, that share nothing but their interfaces. That of IPv6 is made when a packet needs it. */
+class LinuxForwarder implements Forwarder {
+  readonly #device: LinuxDevice;
+  readonly #options: ForwarderOptions;
+  readonly #shared: Shared;
+  readonly #four: FamilyForwarder;
+  #six: FamilyForwarder | undefined;
+  #last: FamilyForwarder;
+  #mark = 0;
+
+  constructor(device: LinuxDevice, options: ForwarderOptions, shared = new Shared(), four?: FamilyForwarder) {
+    this.#device = device;
+    this.#options = options;
+    this.#shared = shared;
+    this.#four = four ?? new FamilyForwarder(compileRouter(device), options, shared);
+    this.#last = this.#four;
+  }
+
+  get interfaceNames(): readonly string[] {
+    return this.#four.interfaceNames;
+  }
+
+  /** Connections of IPv4; readable for tests of what it holds. */
+  get table(): ConnectionTable {
+    return this.#four.table;
+  }
+
+  get unknowns(): readonly Unknown[] {
+    return this.#shared.unknowns;
+  }
+
+  get causes(): readonly Span[] {
+    return this.#shared.causes;
+  }
+
+  arriveWithMark(mark: number): void {
+    this.#mark = mark;
+    this.#four.arriveWithMark(mark);
+    this.#six?.arriveWithMark(mark);
+  }
+
+  interfaceIndex(name: string): number {
+    return this.#four.interfaceIndex(name);
+  }
+
+  isLocal(family: number, words: Uint32Array, offset: number): boolean {
+    return this.#four.isLocal(family, words, offset);
+  }
+
+  decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void {
+    this.#last = batch.family[row] === 6 ? this.#forIpv6() : this.#four;
+    this.#last.decide(batch, row, ingress, decisions, into);
+  }
+
+  #forIpv6(): FamilyForwarder {
+    this.#six ??= new FamilyForwarder(compileRouter(this.#device, 6), this.#options, this.#shared);
+    this.#six.arriveWithMark(this.#mark);
+    return this.#six;
+  }
+
+  get settled(): readonly SettledFragment[] | undefined {
+    const settled = this.#four.settled;
+    return settled === undefined || this.#last === this.#four ? settled : [];
+  }
+
+  explainLast(): Walk {
+    return this.#last.explainLast();
+  }
+
+  fresh(): Forwarder {
+    const shared = new Shared();
+    const four = this.#four.fresh(shared);
+    const made = new LinuxForwarder(this.#device, this.#options, shared, four);
+    made.#six = this.#six?.fresh(shared);
+    return made;
+  }
+
+  replacedBy(next: Forwarder): Forwarder | undefined {
+    if (!(next instanceof LinuxForwarder)) return undefined;
+    const shared = new Shared();
+    const four = this.#four.replacedBy(next.#four, shared);
+    if (four === undefined) return undefined;
+    const made = new LinuxForwarder(next.#device, next.#options, shared, four);
+    if (this.#six === undefined) return made;
+    // Its entries name addresses by the numbers of its own pool.
+    const router = compileRouter(next.#device, 6, this.#six.addresses);
+    const six = this.#six.replacedBy(new FamilyForwarder(router, next.#options, shared), shared);
+    if (six === undefined) return undefined;
+    made.#six = six;
+    return made;
+  }
 }
 
 /**
- * A Linux router in operation. A packet's way is walked once where nothing about it is unknown, else once in each world
+ * A Linux router in operation, for packets of one family. A packet's way is walked once where nothing about it is unknown, else once in each world
  * (see Worlds); the entry is worked on in a slot of its own and stored when the packet's fate is known, because an entry whose first
  * packet is dropped never was (linux-forwarding 2.5).
  */
-class LinuxForwarder implements Forwarder {
+class FamilyForwarder {
   readonly interfaceNames: readonly string[];
-  readonly unknowns: Unknown[] = [];
-  readonly causes: Span[] = [];
+  readonly #shared: Shared;
   readonly #router: CompiledRouter;
   readonly #options: ForwarderOptions;
-  /** Connections; readable for tests of what it holds. */
   readonly table: ConnectionTable;
   readonly #run: Run;
   readonly #unknownIndex: Int32Array;
@@ -55,13 +165,15 @@ class LinuxForwarder implements Forwarder {
   #discarded = false;
   readonly #reassembly: Reassembly | undefined;
 
-  constructor(router: CompiledRouter, options: ForwarderOptions, table = new ConnectionTable()) {
+  constructor(router: CompiledRouter, options: ForwarderOptions, shared: Shared, table = new ConnectionTable()) {
+    this.#shared = shared;
     this.table = table;
     this.#router = router;
     this.#options = options;
     this.interfaceNames = router.links.names;
     this.#run = new Run(router, this.table);
-    this.#reassembly = router.program.defragments ? new Reassembly(router.settings.reassembly) : undefined;
+    this.#reassembly =
+      router.family === 4 && router.program.defragments ? new Reassembly(router.settings.reassembly) : undefined;
     this.#run.trustSequence = options.trustSequence !== false;
     this.#unknownIndex = new Int32Array(router.registry.unknowns.length).fill(-1);
     this.#causeIndex = new Int32Array(router.registry.origins.length).fill(-1);
@@ -81,16 +193,20 @@ class LinuxForwarder implements Forwarder {
     return links.own6.has(wordsKey([words[offset]!, words[offset + 1]!, words[offset + 2]!, words[offset + 3]!]));
   }
 
-  fresh(): Forwarder {
-    return new LinuxForwarder(this.#router, this.#options);
+  get addresses(): AddressPool {
+    return this.#router.addresses;
   }
 
-  replacedBy(next: Forwarder): Forwarder | undefined {
+  fresh(shared: Shared): FamilyForwarder {
+    return new FamilyForwarder(this.#router, this.#options, shared);
+  }
+
+  /** Undefined where the entries would mean nothing to the other. */
+  replacedBy(next: FamilyForwarder, shared: Shared): FamilyForwarder | undefined {
     // Entries name interfaces and reasons by the numbers of the configuration that made them.
-    if (!(next instanceof LinuxForwarder) || next.interfaceNames.join() !== this.interfaceNames.join())
-      return undefined;
+    if (next.interfaceNames.join() !== this.interfaceNames.join()) return undefined;
     if (!this.table.lost.isEmpty || this.table.unknownReplies.size > 0) return undefined;
-    return new LinuxForwarder(next.#router, next.#options, this.table);
+    return new FamilyForwarder(next.#router, next.#options, shared, this.table);
   }
 
   decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void {
@@ -112,6 +228,7 @@ class LinuxForwarder implements Forwarder {
       this.#run.restart();
       if (assembled === Assembled.held) this.#run.flags = DecisionFlag.held;
       this.#lastReason = refused;
+      if (this.#router.family === 6) this.#loseRefused(batch, row, ingress);
       this.#write(decisions, into);
     } else if (assembled === Assembled.discarded) {
       this.#run.restart();
@@ -181,6 +298,13 @@ class LinuxForwarder implements Forwarder {
     const run = this.#run;
     run.load(batch, row, ingress);
     run.largestFragment = largestFragment;
+    if (run.lacksAddress) {
+      run.restart();
+      this.#refused = true;
+      this.#lastReason = this.#router.reasons.tooManyAddresses;
+      this.#write(decisions, into);
+      return;
+    }
     if (this.#options.verifyChecksums !== true)
       run.status &= ~(Status.badNetworkChecksum | Status.badTransportChecksum);
     run.found = -1;
@@ -228,9 +352,9 @@ class LinuxForwarder implements Forwarder {
     const { reasons, blockingReason, links } = this.#router;
     const status = batch.status[row]!;
     if ((status & Status.ip) === 0) return reasons.notIp;
-    if (batch.family[row] !== 4) return reasons.ipv6;
     if (blockingReason !== -1) return blockingReason;
     if (ingress < 0 || ingress >= links.names.length) return reasons.ingress;
+    if (this.#router.family === 6) return this.#refusal6(batch, row);
     // What an ICMP error quotes can be too little: then it is INVALID, or not translated.
     const isMessage = batch.protocol[row] === IpProtocol.icmp && (status & Status.transport) !== 0;
     if ((status & Status.malformed) !== 0 && !(isMessage && (status & Status.options) === 0)) {
@@ -239,6 +363,32 @@ class LinuxForwarder implements Forwarder {
     if ((status & Status.sourceRoute) !== 0) return reasons.sourceRoute;
     if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
     return -1;
+  }
+
+  /** Headers of IPv6 that are not followed. */
+  #refusal6(batch: PacketBatch, row: number): number {
+    const { reasons } = this.#router;
+    const status = batch.status[row]!;
+    if ((status & Status.options) !== 0) return reasons.extensionHeaders;
+    const isMessage = batch.protocol[row] === IpProtocol.icmpv6 && (status & Status.transport) !== 0;
+    if ((status & Status.malformed) !== 0 && !isMessage) return reasons.malformed;
+    if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
+    const protocol = batch.protocol[row];
+    if (protocol === IpProtocol.icmp) return reasons.unmodelledProtocol;
+    if (!isMessage) return -1;
+    const isOther = isUnreadError(batch, row) || NODE_INFORMATION.has(batch.icmpType[row]!);
+    return isOther ? reasons.unmodelledProtocol : -1;
+  }
+
+  /** What is not followed has its part in the state of connections all the same. */
+  #loseRefused(batch: PacketBatch, row: number, ingress: number): void {
+    const run = this.#run;
+    if ((batch.status[row]! & Status.ip) === 0 || !this.#router.program.tracks) return;
+    run.load(batch, row, ingress);
+    if (run.lacksAddress) return;
+    // RELATED to a connection that it quotes, which is not decoded.
+    if (run.protocol === run.icmp && run.hasTransport && isUnreadError(batch, row)) this.table.lost.addAll();
+    else loseConnection(run);
   }
 
   /** The first world has been walked, and something in it was unknown. */
@@ -291,9 +441,12 @@ class LinuxForwarder implements Forwarder {
     decisions.egress[into] = forwarded ? run.egress : -1;
     const words = 4 * into;
     const gateway6 = forwarded ? run.nextHop6 : -1;
+    const { addresses, family } = this.#router;
+    const isWide = family === 6 && forwarded;
     decisions.nextHop[words] = gateway6 !== -1 ? routes.hopGateway[4 * gateway6]! : forwarded ? run.nextHop : 0;
-    for (let word = 1; word < 4; word++) {
-      decisions.nextHop[words + word] = gateway6 === -1 ? 0 : routes.hopGateway[4 * gateway6 + word]!;
+    for (let word = isWide ? 0 : 1; word < 4; word++) {
+      if (isWide) decisions.nextHop[words + word] = addresses.words[4 * run.nextHop + word]!;
+      else decisions.nextHop[words + word] = gateway6 === -1 ? 0 : routes.hopGateway[4 * gateway6 + word]!;
     }
     decisions.fwmark[into] = run.routedMark;
     decisions.connmark[into] = run.routedConnmark;
@@ -302,8 +455,9 @@ class LinuxForwarder implements Forwarder {
     decisions.conntrack[into] = run.view;
     decisions.flags[into] = run.flags | (run.routedMarkUnknown === 0 ? 0 : DecisionFlag.markUnknown);
     decisions.isReply[into] = run.use !== EntryUse.none ? run.direction : 0;
-    decisions.leavingSource[into] = run.currentSource;
-    decisions.leavingDestination[into] = run.currentDestination;
+    // IPv6 addresses are not translated.
+    decisions.leavingSource[into] = family === 4 ? run.currentSource : 0;
+    decisions.leavingDestination[into] = family === 4 ? run.currentDestination : 0;
     decisions.leavingSourcePort[into] = run.currentSourcePort;
     decisions.leavingDestinationPort[into] = run.currentDestinationPort;
     decisions.unknown[into] = -1;
@@ -319,7 +473,7 @@ class LinuxForwarder implements Forwarder {
     decisions.cause[into] = -1;
     let index = this.#unknownIndex[this.#lastReason]!;
     if (index === -1) {
-      index = this.unknowns.push(this.#router.registry.unknowns[this.#lastReason]!) - 1;
+      index = this.#shared.unknowns.push(this.#router.registry.unknowns[this.#lastReason]!) - 1;
       this.#unknownIndex[this.#lastReason] = index;
     }
     decisions.unknown[into] = index;
@@ -328,7 +482,7 @@ class LinuxForwarder implements Forwarder {
   #publicCause(origin: number): number {
     let index = this.#causeIndex[origin]!;
     if (index === -1) {
-      index = this.causes.push(this.#router.registry.origins[origin]!) - 1;
+      index = this.#shared.causes.push(this.#router.registry.origins[origin]!) - 1;
       this.#causeIndex[origin] = index;
     }
     return index;

@@ -1,5 +1,6 @@
+import { RouteTableId } from '../../model/routing.ts';
 import { formatWords } from '../../net/ip-address.ts';
-import { describeRoute, type FibTable, HopFlag, hashPrefix, RouteKind, tableLabel } from './fib.ts';
+import { describeRoute, type FibTable, findNetwork6, HopFlag, hashPrefix, RouteKind, tableLabel } from './fib.ts';
 import { Answer } from './answer.ts';
 import { multipathHash, UNKNOWN_HASH } from './multipath.ts';
 import { matchMark } from './match.ts';
@@ -22,8 +23,6 @@ export const Found = {
 
 const MISS = -1;
 const UNKNOWN = -2;
-/** Bits of the TOS byte that classic routing looks at. Ref: include/uapi/linux/in_route.h: RT_TOS (6.18: INET_DSCP_LEGACY_TOS_MASK). */
-const TOS_MASK = 0x1c;
 
 /**
  * Looks the run's flow up: policy rules in order, each one's table. Results are in the run's `lookup`, `foundRoute`, `foundTable`
@@ -51,7 +50,11 @@ function walkRules(run: Run): void {
   }
   // As long as no rule was ever changed, main and local are one table: where that matters, both histories are possible.
   if (rpdb.pristine && fib.mergedTable !== -1 && run.choose(2, run.router.reasons.ruleHistory) === 1) {
-    lookupPristine(run);
+    lookupTables(run, fib.mergedTable, fib.tableIndex.get(RouteTableId.default)!);
+    return;
+  }
+  if (rpdb.maybeUnused && run.choose(2, run.router.reasons.ruleHistory) === 1) {
+    lookupTables(run, fib.tableIndex.get(RouteTableId.local)!, fib.tableIndex.get(RouteTableId.main)!);
     return;
   }
   const { rules } = rpdb;
@@ -93,10 +96,10 @@ function walkRules(run: Run): void {
   end(run, Found.nothing);
 }
 
-/** Ref: include/net/ip_fib.h: fib_lookup() while fib_has_custom_rules is unset. */
-function lookupPristine(run: Run): void {
+/** Without rules. Ref: include/net/ip_fib.h: fib_lookup() while fib_has_custom_rules is unset. */
+function lookupTables(run: Run, ...tables: readonly number[]): void {
   const { fib } = run.router;
-  for (const table of [fib.mergedTable, fib.tableIndex.get(253)!]) {
+  for (const table of tables) {
     const route = lookupTable(run, fib.tables[table]!);
     if (route === UNKNOWN) {
       end(run, Found.unknown);
@@ -159,7 +162,12 @@ function matchSelectors(run: Run, rule: CompiledPolicyRule): number {
   if (rule.iif !== -1 && rule.iif !== run.flowIif) return Answer.no;
   if ((run.flowSource & rule.fromMask) !== rule.fromNetwork) return Answer.no;
   if ((run.flowDestination & rule.toMask) !== rule.toNetwork) return Answer.no;
-  if (rule.tos !== -1 && (run.tos & TOS_MASK) !== rule.tos) return Answer.no;
+  const { addresses, rpdb } = run.router;
+  // A rule that names a source is not for who has none yet. Ref: fib6_rules.c: fib6_rule_match().
+  if (rule.from6 !== undefined && (run.flowSource === 0 || !addresses.isIn(run.flowSource, rule.from6, 0)))
+    return Answer.no;
+  if (rule.to6 !== undefined && !addresses.isIn(run.flowDestination, rule.to6, 0)) return Answer.no;
+  if (rule.tos !== -1 && (run.tos & rpdb.tosMask) !== rule.tos) return Answer.no;
   if (rule.protocol !== -1 && run.flowProtocol !== rule.protocol) return Answer.no;
   if (rule.sourceFirst !== -1 && !within(run.flowSourcePort, rule.sourceFirst, rule.sourceLast)) return Answer.no;
   if (rule.destinationFirst !== -1 && !within(run.flowDestinationPort, rule.destinationFirst, rule.destinationLast)) {
@@ -207,18 +215,24 @@ export function lookupIn(run: Run, table: number, address: number): number {
 function lookupTable(run: Run, table: FibTable): number {
   const { fib } = run.router;
   const { routes, order } = fib;
+  const { tosMask } = run.router.rpdb;
   const destination = run.flowDestination;
   for (let index = 0; index < table.lengths.length; index++) {
-    const network = destination & table.masks[index]!;
     const hash = table.hashes[index]!;
-    let slot = hashPrefix(network, hash.mask);
-    while (hash.first[slot] !== -1 && hash.keys[slot] !== network) slot = (slot + 1) & hash.mask;
+    let slot: number;
+    if (run.family === 4) {
+      const network = destination & table.masks[index]!;
+      slot = hashPrefix(network, hash.mask);
+      while (hash.first[slot] !== -1 && hash.keys[slot] !== network) slot = (slot + 1) & hash.mask;
+    } else {
+      slot = findNetwork6(table, index, run.router.addresses.words, 4 * destination);
+    }
     const first = hash.first[slot]!;
     if (first === -1) continue;
     for (let place = first; place < first + hash.count[slot]!; place++) {
       const route = order[place]!;
       const tos = routes.tos[route]!;
-      if (tos !== 0 && (run.tos & TOS_MASK) !== tos) continue;
+      if (tos !== 0 && (run.tos & tosMask) !== tos) continue;
       if (routes.kind[route] === RouteKind.throw) return MISS;
       if (routes.reason[route] !== -1) {
         run.unknown = routes.reason[route]!;
@@ -307,7 +321,7 @@ function hopOfHash(run: Run, route: number, hash: number): number {
 export function formatHop(run: Run, hop: number, destination: number): string {
   const { routes } = run.router.fib;
   const flags = routes.hopFlags[hop]!;
-  if ((flags & HopFlag.gateway) === 0) return formatWords(4, destination >>> 0, 0, 0, 0);
+  if ((flags & HopFlag.gateway) === 0) return run.formatAddress(destination);
   const [a, b, c, d] = routes.hopGateway.subarray(4 * hop, 4 * hop + 4) as unknown as [number, number, number, number];
   return formatWords((flags & HopFlag.gateway6) !== 0 ? 6 : 4, a, b, c, d);
 }

@@ -1,3 +1,4 @@
+import { isPlain6 } from './address-scope.ts';
 import { Answer } from './answer.ts';
 import { RouteKind } from './fib.ts';
 import { Found, lookup } from './lookup.ts';
@@ -36,4 +37,38 @@ export function matchRpfilter(run: Run, flags: number, ingress: number): number 
   const isLocal = kind === RouteKind.local && (flags & RpfilterFlag.acceptLocal) !== 0;
   if (kind !== RouteKind.unicast && !isLocal) return Answer.no;
   return (flags & RpfilterFlag.loose) !== 0 || leadsTo(run, run.foundRoute, ingress) ? Answer.yes : Answer.no;
+}
+
+/**
+ * `-m rpfilter` of ip6tables. Which of several routes to the source it takes depends on the kernel's version: unknown where there is
+ * more than one. Ref: ip6t_rpfilter.c: rpfilter_lookup_reverse6(); route.c: rt6_device_match().
+ */
+export function matchRpfilter6(run: Run, flags: number, ingress: number): number {
+  const { links, fib, rpdb } = run.router;
+  if (ingress < 0 || ingress === links.loopback || !isPlain6(run, run.currentDestination)) return Answer.unknown;
+  if (run.currentSource === 0) return Answer.yes;
+  if (!isPlain6(run, run.currentSource) || rpdb.rules.some((rule) => rule.oif !== -1)) return Answer.unknown;
+  const { steps } = run;
+  run.steps = null;
+  run.flowDestination = run.currentSource;
+  run.flowSource = run.currentDestination;
+  run.flowIif = links.loopback;
+  run.flowProtocol = rpdb.dissects ? run.protocol : 0;
+  run.flowSourcePort = 0;
+  run.flowDestinationPort = 0;
+  run.flowUsesMark = (flags & RpfilterFlag.validMark) !== 0;
+  lookup(run);
+  run.steps = steps;
+  if (run.lookup === Found.unknown) return Answer.unknown;
+  if (run.lookup !== Found.route) return Answer.no;
+  const route = run.foundRoute;
+  if (fib.routes.kind[route] === RouteKind.local) {
+    if (fib.routes.model[route]!.type !== 'local') return Answer.no;
+    return (flags & RpfilterFlag.acceptLocal) !== 0 ? Answer.yes : Answer.no;
+  }
+  if (fib.routes.kind[route] !== RouteKind.unicast) return Answer.unknown;
+  if ((flags & RpfilterFlag.loose) !== 0) return Answer.yes;
+  if (fib.routes.hopStart[route + 1]! - fib.routes.hopStart[route]! !== 1 || fib.hasRivals[route] === 1)
+    return Answer.unknown;
+  return leadsTo(run, route, ingress) ? Answer.yes : Answer.no;
 }

@@ -6,7 +6,7 @@ import { Answer } from './answer.ts';
 import { MatchKind, type Program, RulesVariant } from './program.ts';
 import { addressType, UNKNOWN_TYPE } from './address-type.ts';
 import { matchEntry } from './match-entry.ts';
-import { matchRpfilter } from './match-reverse-path.ts';
+import { matchRpfilter, matchRpfilter6 } from './match-reverse-path.ts';
 import { matchSet } from './match-set.ts';
 import { EntryUse, type Run } from './run.ts';
 
@@ -132,8 +132,23 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
       holds = (extras[a + 1]! & (1 << type)) !== 0;
       break;
     }
+    case MatchKind.source6:
+      holds = run.router.addresses.isIn(run.currentSource, program.extras, a);
+      break;
+    case MatchKind.destination6:
+      holds = run.router.addresses.isIn(run.currentDestination, program.extras, a);
+      break;
+    case MatchKind.addressRange6: {
+      const { extras } = program;
+      const { addresses } = run.router;
+      const address = extras[a] === 0 ? run.currentSource : run.currentDestination;
+      holds = addresses.compare(address, extras, a + 1) >= 0 && addresses.compare(address, extras, a + 5) <= 0;
+      break;
+    }
+    case MatchKind.never:
+      return Answer.no;
     case MatchKind.rpfilter: {
-      const answer = matchRpfilter(run, a, place.ingress);
+      const answer = run.family === 4 ? matchRpfilter(run, a, place.ingress) : matchRpfilter6(run, a, place.ingress);
       if (answer === Answer.unknown) return answer;
       holds = answer === Answer.yes;
       break;
@@ -171,7 +186,7 @@ function hasHeader(run: Run): number {
   if (run.hasTransport) return Answer.yes;
   if (run.laterFragment) return run.rulesVariant !== RulesVariant.legacy ? Answer.unknown : Answer.no;
   const { protocol } = run;
-  const carries = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === IpProtocol.icmp;
+  const carries = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === run.icmp;
   return carries && (run.status & Status.malformed) === 0 ? Answer.unknown : Answer.no;
 }
 

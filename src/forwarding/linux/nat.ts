@@ -168,6 +168,7 @@ export const HAVE_PORTS: ReadonlySet<number> = new Set([
   IpProtocol.udp,
   IpProtocol.udplite,
   IpProtocol.icmp,
+  IpProtocol.icmpv6,
   IpProtocol.sctp,
   IpProtocol.dccp,
 ]);

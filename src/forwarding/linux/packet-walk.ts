@@ -17,6 +17,7 @@ import {
 import { baseIndex, HookNumber, TableNumber } from './program.ts';
 import { recordConntrack, recordEnd } from './recording.ts';
 import { passesForwardChecks, Routed, routeInput } from './route-input.ts';
+import { isRefusedAtOnce, passesForwardChecks6, routeInput6 } from './route-input6.ts';
 import { EntryUse, type Run } from './run.ts';
 import { TcpState } from './tcp-state.ts';
 import { traverse, Verdict } from './traverse.ts';
@@ -29,10 +30,19 @@ export function walkPacket(run: Run): void {
   pass(run);
   if (run.sourceTranslated) run.flags |= DecisionFlag.sourceTranslated;
   if (run.destinationTranslated) run.flags |= DecisionFlag.destinationTranslated;
-  if (run.router.program.ownErrorsMark && causesOwnError(run)) run.connmarkUnknown = -1;
+  if (run.router.program.ownErrorsMark && causesOwnError(run)) blurConnmark(run);
   if (run.disposition === Disposition.undetermined && !run.leaves && run.router.program.tracks) leaveUnknown(run);
   storeMarks(run);
   if (run.steps !== null) recordEnd(run);
+}
+
+/** Also that of an entry which the packet does not fit: the error about it is related to that entry all the same. */
+function blurConnmark(run: Run): void {
+  run.connmarkUnknown = -1;
+  if (run.use !== EntryUse.none) return;
+  const { words } = run.table;
+  words[run.base + Entry.connmark] = 0;
+  words[run.base + Entry.connmarkUnknown] = -1;
 }
 
 /**
@@ -61,6 +71,7 @@ function pass(run: Run): void {
     run.disposition = Disposition.martian;
     return;
   }
+  if (run.family === 6 && isRefusedAtOnce(run)) return;
   place.ingress = run.ingress;
   place.egress = -1;
   if (!runTable(run, HookNumber.prerouting, TableNumber.raw)) return;
@@ -83,14 +94,14 @@ function pass(run: Run): void {
     }
     translateKnown(run, true);
   }
-  const routed = routeInput(run);
+  const routed = run.family === 4 ? routeInput(run) : routeInput6(run);
   if (routed === Routed.ended) return;
   if (routed === Routed.local) deliver(run);
   else forward(run);
 }
 
 function forward(run: Run): void {
-  if (!passesForwardChecks(run)) return;
+  if (!(run.family === 4 ? passesForwardChecks(run) : passesForwardChecks6(run))) return;
   run.currentTtl--;
   place.egress = run.egress;
   if (!runTable(run, HookNumber.forward, TableNumber.mangle)) return;
@@ -189,7 +200,7 @@ function isLost(run: Run): boolean {
  * change the mark (linux-forwarding 13).
  */
 function causesOwnError(run: Run): boolean {
-  if (run.use === EntryUse.none) return false;
+  if (run.use === EntryUse.none && run.chosen === -1) return false;
   if ((run.flags & (DecisionFlag.rejected | DecisionFlag.icmpRedirect)) !== 0) return true;
   switch (run.disposition) {
     case Disposition.ttlExpired:

@@ -30,6 +30,11 @@ export const MatchKind = {
   ctStatus: 25,
   rpfilter: 26,
   set: 27,
+  source6: 28,
+  destination6: 29,
+  addressRange6: 30,
+  /** A header that packets have not which get so far: false, negated or not. */
+  never: 31,
 } as const;
 
 /** Kinds of a compiled target. */

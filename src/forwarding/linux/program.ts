@@ -10,6 +10,7 @@ import type {
   TableName,
   Target,
 } from '../../model/netfilter.ts';
+import type { Family } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import type { PortRange } from '../../net/port-range.ts';
 import { LinkDestination } from '../../wire/packet-batch.ts';
@@ -130,17 +131,24 @@ const TRACKING_TARGETS = new Set([
   'REDIRECT',
 ]);
 
-/** Compiles the IPv4 rule sets of a device. Chains that jump in a circle, which no kernel loads, count as unmodelled. */
-export function compileProgram(device: LinuxDevice, links: Links, registry: Registry): Program {
-  const builder = new ProgramBuilder(links, registry, compileSets(device, links));
-  for (const ruleset of device.rulesets) if (ruleset.family === 4) builder.addRuleset(ruleset);
+/** Compiles a device's rule sets of a family. Chains that jump in a circle, which no kernel loads, count as unmodelled. */
+export function compileProgram(device: LinuxDevice, links: Links, registry: Registry, family: Family = 4): Program {
+  const sets = family === 4 ? compileSets(device, links) : new Map<string, CompiledSet>();
+  const builder = new ProgramBuilder(links, registry, sets, family);
+  for (const ruleset of device.rulesets) if (ruleset.family === family) builder.addRuleset(ruleset);
   return builder.finish();
 }
+
+const ANY_ICMP_TYPE = 255;
+
+/** Matches of ip6tables that need an extension header: packets with one are not followed at all. */
+const EXTENSION_MATCHES: ReadonlySet<string> = new Set(['frag', 'rt', 'hbh', 'dst']);
 
 const isSocketMark = (text: string): boolean => text.startsWith('-m socket ') && text.includes('--restore-skmark');
 
 class ProgramBuilder {
   readonly #links: Links;
+  readonly #family: Family;
   readonly #registry: Registry;
   readonly #chains: { table: TableName; chain: Chain; start: number; end: number; variant: number }[] = [];
   readonly #chainOrigin: number[] = [];
@@ -169,8 +177,9 @@ class ProgramBuilder {
   #zones = false;
   #translates = false;
 
-  constructor(links: Links, registry: Registry, sets: ReadonlyMap<string, CompiledSet>) {
+  constructor(links: Links, registry: Registry, sets: ReadonlyMap<string, CompiledSet>, family: Family) {
     this.#links = links;
+    this.#family = family;
     this.#setsByName = sets;
     this.#registry = registry;
     const perTable = (): Record<TableName, number[]> => ({ raw: [], mangle: [], nat: [], filter: [], security: [] });
@@ -266,6 +275,7 @@ class ProgramBuilder {
       case 'redirect':
       case 'masquerade':
       case 'netmap':
+        if (this.#family === 6) return this.#compileTranslation6(target.kind, rule);
         // The kind first: it appends the translation that is counted behind it.
         return [this.#translationKind(target), this.#translations.length - 1, 0, -1];
       case 'notrack':
@@ -289,6 +299,13 @@ class ProgramBuilder {
       case 'unmodelled':
         return this.#compileUnmodelled(target.name, rule);
     }
+  }
+
+  /** What it makes of the packet is not known, nor what comes back. */
+  #compileTranslation6(kind: string, rule: Rule): [number, number, number, number] {
+    this.#tracks = true;
+    this.#translates = true;
+    return this.#unmodelled(`target ${kind.toUpperCase()} of ip6tables is not modelled`, rule);
   }
 
   #compileConntrack(target: ConntrackTarget): [number, number, number, number] {
@@ -352,6 +369,12 @@ class ProgramBuilder {
       }
       case 'source':
       case 'destination': {
+        if (this.#family === 6) {
+          const start = this.#extras.push(...match.address.map((word, at) => (word & match.mask[at]!) >>> 0)) - 4;
+          this.#extras.push(...match.mask);
+          push(match.kind === 'source' ? MatchKind.source6 : MatchKind.destination6, match.negated, start, 0);
+          return;
+        }
         const kind = match.kind === 'source' ? MatchKind.source : MatchKind.destination;
         push(kind, match.negated, match.address[0], match.mask[0]);
         return;
@@ -412,6 +435,12 @@ class ProgramBuilder {
         push(MatchKind.tos, match.negated, match.value, match.mask);
         return;
       case 'icmp-type':
+        if (this.#family === 6 && match.type === ANY_ICMP_TYPE) {
+          // To ip6tables it is a type as any other.
+          const reason = this.#registry.unknown('match icmp6 of type 255 is not modelled', rule.origin);
+          push(MatchKind.unmodelled, false, 0, 0, reason);
+          return;
+        }
         push(MatchKind.icmpType, match.negated, match.type, (match.codes.first << 8) | match.codes.last);
         return;
       case 'packet-type': {
@@ -421,6 +450,11 @@ class ProgramBuilder {
       }
       case 'address-range': {
         const start = this.#extras.push(match.which === 'source' ? 0 : 1) - 1;
+        if (this.#family === 6) {
+          this.#extras.push(...match.first.words, ...match.last.words);
+          push(MatchKind.addressRange6, match.negated, start, 0);
+          return;
+        }
         this.#extras.push(match.first.words[0], match.last.words[0]);
         push(MatchKind.addressRange, match.negated, start, 0);
         return;
@@ -429,7 +463,7 @@ class ProgramBuilder {
         const start = this.#extras.push(match.which === 'source' ? 0 : 1) - 1;
         this.#extras.push(match.types, match.limit === 'none' ? 0 : match.limit === 'in' ? 1 : 2);
         const reason = this.#registry.unknown('the type of the address tested here is not known', rule.origin);
-        push(MatchKind.addressType, match.negated, start, 0, reason);
+        push(this.#family === 4 ? MatchKind.addressType : MatchKind.unmodelled, match.negated, start, 0, reason);
         return;
       }
       case 'rpfilter': {
@@ -457,6 +491,10 @@ class ProgramBuilder {
         this.#addSetMatch(match, rule, push);
         return;
       case 'unmodelled':
+        if (this.#family === 6 && EXTENSION_MATCHES.has(match.name)) {
+          push(MatchKind.never, false, 0, 0);
+          return;
+        }
         if (match.name === 'socket') this.#defragments = true;
         if (TRACKING_MATCHES.has(match.name)) this.#tracks = true;
         push(

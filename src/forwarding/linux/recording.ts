@@ -1,4 +1,4 @@
-import { formatIpv4, formatWords } from '../../net/ip-address.ts';
+import { formatWords } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { ConntrackView, DISPOSITIONS, Disposition } from '../decision.ts';
 import { ENTRY_LENGTH, Entry } from './connection-table.ts';
@@ -55,7 +55,7 @@ export function recordEnd(run: Run): void {
 }
 
 function nextHopText(run: Run, gateways: Uint32Array): string {
-  if (run.nextHop6 === -1) return formatIpv4(run.nextHop >>> 0);
+  if (run.nextHop6 === -1) return run.formatAddress(run.nextHop);
   const at = 4 * run.nextHop6;
   return formatWords(6, gateways[at]!, gateways[at + 1]!, gateways[at + 2]!, gateways[at + 3]!);
 }

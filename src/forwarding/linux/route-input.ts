@@ -17,12 +17,8 @@ export const Routed = {
 
 /** Routes a packet as it is after PREROUTING. Ref: net/ipv4/route.c: ip_route_input_slow(), __mkroute_input(). */
 export function routeInput(run: Run): number {
-  run.routedMark = run.mark;
-  run.routedMarkUnknown = run.markUnknown;
-  run.routedHasConnmark = run.use === EntryUse.none ? 0 : 1;
-  run.routedConnmark = run.connmark;
-  run.routedConnmarkUnknown = run.connmarkUnknown;
-  const { settings, fib, reasons, rpdb } = run.router;
+  noteMarks(run);
+  const { settings, fib, reasons } = run.router;
   const source = run.currentSource;
   const destination = run.currentDestination;
   if (isMulticast(destination)) {
@@ -30,12 +26,7 @@ export function routeInput(run: Run): number {
     return finish(run, Disposition.undetermined, -1);
   }
   if (isMulticast(source) || source === -1) return finish(run, Disposition.martian, -1);
-  run.flowProtocol = rpdb.dissects ? run.protocol : 0;
-  // Ports of fragments are not looked at, unless conntrack has put the packet together (linux-forwarding 3.7).
-  const whole = (run.status & Status.fragment) === 0;
-  const hasPorts = rpdb.dissects && whole && run.protocol !== IpProtocol.icmp;
-  run.flowSourcePort = hasPorts ? run.currentSourcePort : 0;
-  run.flowDestinationPort = hasPorts ? run.currentDestinationPort : 0;
+  setTransportFlow(run);
   if (destination === -1 || (source === 0 && destination === 0)) return deliverBroadcast(run);
   if (source === 0 || destination === 0) return finish(run, Disposition.martian, -1);
   const loopback = isLoopback(destination) || isLoopback(source);
@@ -72,12 +63,33 @@ export function routeInput(run: Run): number {
   return forwardOver(run, route, cause);
 }
 
-const DISPOSITION_OF_LOOKUP: Readonly<Record<number, number>> = {
+/** Keeps the marks as routing sees them. */
+export function noteMarks(run: Run): void {
+  run.routedMark = run.mark;
+  run.routedMarkUnknown = run.markUnknown;
+  run.routedHasConnmark = run.use === EntryUse.none ? 0 : 1;
+  run.routedConnmark = run.connmark;
+  run.routedConnmarkUnknown = run.connmarkUnknown;
+}
+
+/** What becomes of a packet whose lookup ended without a route. */
+export const DISPOSITION_OF_LOOKUP: Readonly<Record<number, number>> = {
   [Found.nothing]: Disposition.noRoute,
   [Found.blackhole]: Disposition.blackhole,
   [Found.unreachable]: Disposition.unreachable,
   [Found.prohibit]: Disposition.prohibited,
 };
+
+/** Protocol and ports of the packet as its lookup sees them: only where some policy rule asks for them. */
+export function setTransportFlow(run: Run): void {
+  const { rpdb } = run.router;
+  run.flowProtocol = rpdb.dissects ? run.protocol : 0;
+  // Ports of fragments are not looked at, unless conntrack has put the packet together (linux-forwarding 3.7).
+  const whole = (run.status & Status.fragment) === 0;
+  const hasPorts = rpdb.dissects && whole && run.protocol !== run.icmp;
+  run.flowSourcePort = hasPorts ? run.currentSourcePort : 0;
+  run.flowDestinationPort = hasPorts ? run.currentDestinationPort : 0;
+}
 
 function forwardOver(run: Run, route: number, cause: number): number {
   const { fib, reasons, links } = run.router;
@@ -97,17 +109,7 @@ function forwardOver(run: Run, route: number, cause: number): number {
   const gateway = (routes.hopFlags[hop]! & HopFlag.gateway) !== 0;
   run.nextHop = gateway ? routes.hopGateway[4 * hop]! | 0 : run.currentDestination;
   run.nextHop6 = (routes.hopFlags[hop]! & HopFlag.gateway6) !== 0 ? hop : -1;
-  if (run.steps !== null) {
-    const model = routes.model[route]!;
-    run.steps.push({
-      kind: 'route',
-      table: model.table,
-      prefix: formatPrefix(model.prefix),
-      egress: links.names[egress]!,
-      nextHop: formatHop(run, hop, run.currentDestination),
-      ...(model.origin === undefined ? {} : { origin: model.origin }),
-    });
-  }
+  recordRoute(run, route, hop);
   const check = checkSource(run, egress, false);
   if (check > SourceCheck.passedOnLink) return refuse(run, check);
   run.decidingTable = table;
@@ -117,6 +119,21 @@ function forwardOver(run: Run, route: number, cause: number): number {
     run.flags |= DecisionFlag.icmpRedirect;
   }
   return Routed.forward;
+}
+
+/** Records which route is taken, by which of its next hops. */
+export function recordRoute(run: Run, route: number, hop: number): void {
+  if (run.steps === null) return;
+  const { links, fib } = run.router;
+  const model = fib.routes.model[route]!;
+  run.steps.push({
+    kind: 'route',
+    table: model.table,
+    prefix: formatPrefix(model.prefix),
+    egress: links.names[fib.routes.hopDevice[hop]!]!,
+    nextHop: formatHop(run, hop, run.currentDestination),
+    ...(model.origin === undefined ? {} : { origin: model.origin }),
+  });
 }
 
 /** Section 1.10; where the sysctls are missing, the kernel's default, which redirects, is possible. Ref: __mkroute_input(). */
@@ -162,8 +179,8 @@ function finish(run: Run, disposition: number, cause: number): number {
   return Routed.ended;
 }
 
-/** The route, or where it was implied the policy rule. */
-function causeOf(run: Run): number {
+/** The route that decided, or where it was implied the policy rule; −1. */
+export function causeOf(run: Run): number {
   const { fib, rpdb } = run.router;
   const route = run.foundRoute === -1 ? -1 : fib.routes.origin[run.foundRoute]!;
   if (route !== -1) return route;

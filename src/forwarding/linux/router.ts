@@ -1,4 +1,6 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
+import type { Family } from '../../net/ip-address.ts';
+import { AddressPool } from './address-pool.ts';
 import { compileDumpedConnections, type DumpedConnections } from './dumped-connections.ts';
 import { compileFib, type Fib } from './fib.ts';
 import { compileListeners, type Listeners } from './local-answers.ts';
@@ -7,10 +9,14 @@ import { compileProgram, type Program } from './program.ts';
 import { Registry } from './reasons.ts';
 import { compileRpdb, type Rpdb, tablesOfRules } from './rpdb.ts';
 import { compileSettings, type Settings } from './settings.ts';
+import { compileSettings6, type Settings6 } from './settings6.ts';
 
 /** What can be unknown regardless of the configuration; ids of the registry. */
 export interface CommonReasons {
-  readonly ipv6: number;
+  readonly extensionHeaders: number;
+  readonly tooManyAddresses: number;
+  readonly specialAddress: number;
+  readonly forced: number;
   readonly notIp: number;
   readonly cut: number;
   readonly malformed: number;
@@ -36,12 +42,16 @@ export interface CommonReasons {
   readonly expectation: number;
 }
 
-/** A Linux router, compiled: everything that deciding needs, immutable and shared between forwarders. */
+/** A Linux router as packets of one family meet it, compiled: everything that deciding needs, immutable and shared between forwarders. */
 export interface CompiledRouter {
   readonly device: LinuxDevice;
+  readonly family: Family;
+  /** Of IPv6; grows with the addresses that are seen, and is the only thing here that changes. */
+  readonly addresses: AddressPool;
   readonly registry: Registry;
   readonly links: Links;
   readonly settings: Settings;
+  readonly settings6: Settings6;
   readonly program: Program;
   readonly fib: Fib;
   readonly rpdb: Rpdb;
@@ -55,23 +65,31 @@ export interface CompiledRouter {
 }
 
 /** Compiles a device; nothing is reported here: what is missing becomes unknown where a packet meets it. */
-export function compileRouter(device: LinuxDevice): CompiledRouter {
+export function compileRouter(device: LinuxDevice, family: Family = 4, addresses = new AddressPool()): CompiledRouter {
   const registry = new Registry();
   const links = compileLinks(device);
-  const fib = compileFib(device, links, tablesOfRules(device), registry);
+  const fib = compileFib(device, links, tablesOfRules(device, family), registry, family, addresses);
+  const settings = compileSettings(device, links.names, registry);
+  const settings6 = compileSettings6(device, links.names, registry, settings);
   return {
     device,
+    family,
+    addresses,
     registry,
     links,
-    settings: compileSettings(device, links.names, registry),
-    program: compileProgram(device, links, registry),
+    settings: family === 4 ? settings : settings6.settings,
+    settings6,
+    program: compileProgram(device, links, registry, family),
     fib,
-    rpdb: compileRpdb(device, links, fib, registry),
-    dumped: compileDumpedConnections(device),
-    listeners: compileListeners(device),
+    rpdb: compileRpdb(device, links, fib, registry, family),
+    dumped: family === 4 ? compileDumpedConnections(device) : undefined,
+    listeners: family === 4 ? compileListeners(device) : undefined,
     assignsHelpers: device.sysctls.get('net/netfilter/nf_conntrack_helper')?.value.trim() === '1',
     reasons: {
-      ipv6: registry.unknown('IPv6 forwarding is not modelled'),
+      extensionHeaders: registry.unknown('IPv6 packets with extension headers are not modelled'),
+      tooManyAddresses: registry.unknown('more IPv6 addresses were seen than are told apart'),
+      specialAddress: registry.unknown('routing of link-local and unspecified IPv6 addresses is not modelled'),
+      forced: registry.unknown('forwarding by force_forwarding alone, which looks at neighbours, is not modelled'),
       notIp: registry.unknown('the frame holds no IP packet'),
       cut: registry.unknown('the capture cut the frame short'),
       malformed: registry.unknown('the packet is malformed'),
@@ -102,14 +120,16 @@ export function compileRouter(device: LinuxDevice): CompiledRouter {
       loopback: registry.unknown('what is sent over the loopback interface comes back by it, which is not modelled'),
       rulesVariant: registry.unknown('whether these rules are of iptables-legacy or iptables-nft is not known'),
     },
-    blockingReason: blockingReason(device, registry),
+    blockingReason: blockingReason(device, registry, family),
   };
 }
 
-function blockingReason(device: LinuxDevice, registry: Registry): number {
+function blockingReason(device: LinuxDevice, registry: Registry, family: Family): number {
   const [first] = device.runWideUnknowns;
   if (first !== undefined) return registry.unknown(`${first.name} is not modelled`, first.origin);
-  if (!device.known.netfilter4)
-    return registry.unknown("packet filter rules (iptables-save) are not in the router's state");
+  if (!(family === 4 ? device.known.netfilter4 : device.known.netfilter6)) {
+    const command = family === 4 ? 'iptables-save' : 'ip6tables-save';
+    return registry.unknown(`packet filter rules (${command}) are not in the router's state`);
+  }
   return -1;
 }

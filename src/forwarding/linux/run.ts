@@ -1,7 +1,9 @@
+import { type Family, formatIpv4, formatWords } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, type PacketBatch, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
 import type { Step } from '../walk.ts';
+import { type AddressPool, NO_ID } from './address-pool.ts';
 import { type ConnectionTable, ENTRY_LENGTH, WORKING_SLOT } from './connection-table.ts';
 import { LookupCache } from './lookup-cache.ts';
 import type { CompiledRouter } from './router.ts';
@@ -25,11 +27,14 @@ export const CANDIDATE_LIMIT = 8;
 
 /**
  * One packet on its way: its header fields as it came, as translations change it, its marks, its entry, and what becomes of it.
- * One object for all packets; 32-bit fields are signed so that V8 keeps them unboxed.
+ * One object for all packets; 32-bit fields are signed so that V8 keeps them unboxed. IPv6 addresses are numbers of the router's pool.
  */
 export class Run {
   readonly router: CompiledRouter;
   readonly table: ConnectionTable;
+  readonly family: Family;
+  /** ICMP's protocol number in this family. */
+  readonly icmp: number;
   readonly worlds = new Worlds();
   readonly lookups = new LookupCache();
   /** False: packets are missing from the capture, so that INVALID is not asserted for packets of an entry. */
@@ -68,6 +73,8 @@ export class Run {
   quotedSource = 0;
   quotedDestination = 0;
   quotedPorts = 0;
+  /** An IPv6 address has no number, as there are too many: nothing can be said about the packet. */
+  lacksAddress = false;
   /** The transport header is there: ports and flags hold. */
   hasTransport = false;
   laterFragment = false;
@@ -174,10 +181,14 @@ export class Run {
   rulesVariant = 0;
 
   readonly #forgetsSettings: boolean;
+  readonly #addresses: AddressPool;
 
   constructor(router: CompiledRouter, table: ConnectionTable) {
     this.router = router;
     this.table = table;
+    this.family = router.family;
+    this.icmp = router.family === 4 ? IpProtocol.icmp : IpProtocol.icmpv6;
+    this.#addresses = router.addresses;
     this.settingPicks = new Int8Array(router.settings.count).fill(-1);
     this.#forgetsSettings = router.settings.hasUnknowns;
   }
@@ -189,8 +200,9 @@ export class Run {
     this.ingress = ingress;
     this.status = status;
     this.protocol = batch.protocol[row]!;
-    this.source = batch.source[4 * row]! | 0;
-    this.destination = batch.destination[4 * row]! | 0;
+    this.lacksAddress = false;
+    this.source = this.#address(batch.source, 4 * row);
+    this.destination = this.#address(batch.destination, 4 * row);
     this.arrivedTos = batch.tos[row]!;
     this.ttl = batch.ttl[row]!;
     this.networkLength = batch.networkLength[row]! | 0;
@@ -213,7 +225,7 @@ export class Run {
       this.windowScale = batch.tcpWindowScale[row]!;
       this.sackPermitted = batch.tcpSackPermitted[row]!;
       this.sackEdge = batch.tcpSackRightEdge[row]! | 0;
-    } else if (this.protocol === IpProtocol.icmp) {
+    } else if (this.protocol === this.icmp) {
       this.icmpType = batch.icmpType[row]!;
       this.icmpCode = batch.icmpCode[row]!;
       this.icmpIdentifier = batch.icmpIdentifier[row]!;
@@ -225,12 +237,27 @@ export class Run {
 
   #loadQuoted(batch: PacketBatch, row: number): void {
     this.quotedProtocol = batch.quotedProtocol[row]!;
-    this.quotedSource = batch.quotedSource[4 * row]! | 0;
-    this.quotedDestination = batch.quotedDestination[4 * row]! | 0;
+    this.quotedSource = this.#address(batch.quotedSource, 4 * row);
+    this.quotedDestination = this.#address(batch.quotedDestination, 4 * row);
     this.quotedPorts =
-      this.quotedProtocol === IpProtocol.icmp
+      this.quotedProtocol === this.icmp
         ? (batch.quotedSourcePort[row]! << 16) | (batch.quotedIcmpType[row]! << 8)
         : (batch.quotedSourcePort[row]! << 16) | batch.quotedDestinationPort[row]!;
+  }
+
+  #address(words: Uint32Array, offset: number): number {
+    if (this.family === 4) return words[offset]! | 0;
+    const id = this.#addresses.intern(words, offset);
+    if (id === NO_ID) this.lacksAddress = true;
+    return id;
+  }
+
+  /** Prints one of the packet's addresses. */
+  formatAddress(address: number): string {
+    if (this.family === 4) return formatIpv4(address >>> 0);
+    const { words } = this.#addresses;
+    const at = 4 * address;
+    return formatWords(6, words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
   }
 
   /** The start of a world. */

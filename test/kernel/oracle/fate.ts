@@ -27,22 +27,27 @@ export function fateOf(
   interfaces: readonly Pick<ScenarioInterface, 'name'>[],
   changesTtl = false,
 ): KernelAnswer {
-  const said = raw.errors ?? [];
+  const said = [...(raw.errors ?? [])];
   const base = { time: raw.time, ...(raw.mark === undefined ? {} : { mark: raw.mark }), errors: said };
   if (raw.refused !== undefined) return { ...base, fate: `refused ${raw.refused}` };
   const sent = Buffer.from(frame.hex, 'hex');
   const copies: string[] = [];
+  const redirects: string[] = [];
   for (const [index, hex] of raw.out ?? []) {
     const bytes = Buffer.from(hex, 'hex');
-    if (isCopy(bytes, sent, changesTtl)) copies.push(`forwarded ${interfaces[index]!.name} ${neighbourOf(bytes)}`);
+    if (!(bytes[IP]! >>> 4 === 6 ? isCopy6 : isCopy)(bytes, sent, changesTtl)) {
+      if (isRedirect6(bytes)) redirects.push('137/0');
+    } else copies.push(`forwarded ${interfaces[index]!.name} ${neighbourOf(bytes)}`);
   }
+  // The kernel traces no errors of ICMPv6; redirects are seen leaving.
+  said.push(...redirects);
   if (copies.length > 0) return { ...base, fate: [...new Set(copies)].join(' and ') };
   const [first] = raw.drops ?? [];
   // The observer looks before conntrack confirms, which can fail.
   if (raw.delivered !== undefined && first?.[1] !== 'NETFILTER_DROP') return { ...base, fate: 'delivered' };
   const reason = first === undefined ? 'silently' : first[1] === 'NOT_SPECIFIED' ? `${first[1]} ${first[0]}` : first[1];
   // Redirects accompany packets on their way to FORWARD, whatever happens there.
-  const errors = said.filter((error) => !error.startsWith('5/')).map((error) => `ICMP ${error}`);
+  const errors = said.filter((error) => !/^(?:5|137)\//.test(error)).map((error) => `ICMP ${error}`);
   return { ...base, fate: ['dropped', reason, ...errors.slice(0, 1)].join(' ') };
 }
 
@@ -61,6 +66,18 @@ function isCopy(bytes: Buffer, sent: Buffer, changesTtl: boolean): boolean {
     (bytes[IP + 1] === sent[IP + 1] || sent[IP + 1] !== 0xc0) &&
     (changesTtl ? !isAnswer : bytes[IP + 8] === sent[IP + 8]! - 1 || bytes[0] === 0xff)
   );
+}
+
+/** The same of IPv6: nothing translates addresses there. */
+function isCopy6(bytes: Buffer, sent: Buffer, changesTtl: boolean): boolean {
+  const isLabel = bytes.readUInt16BE(IP + 2) === sent.readUInt16BE(IP + 2);
+  const isRest = bytes.subarray(IP + 4, IP + 7).equals(sent.subarray(IP + 4, IP + 7));
+  const isFlow = bytes.subarray(IP + 8, IP + 40).equals(sent.subarray(IP + 8, IP + 40));
+  return isLabel && isRest && isFlow && (changesTtl || bytes[IP + 7] === sent[IP + 7]! - 1);
+}
+
+function isRedirect6(bytes: Buffer): boolean {
+  return bytes[IP]! >>> 4 === 6 && bytes[IP + 6] === 58 && bytes[IP + 40] === 137;
 }
 
 /** The oracle's neighbours have MAC addresses made of their IP addresses. */

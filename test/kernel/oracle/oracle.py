@@ -84,7 +84,7 @@ class Drops:
                 break
             text += part
         text = text.decode()
-        drops = re.findall(r"skbaddr=(\S+) .*protocol=2048 location=([^\s+]+)\S* reason: (\w+)", text)
+        drops = re.findall(r"skbaddr=(\S+) .*protocol=(?:2048|34525) location=([^\s+]+)\S* reason: (\w+)", text)
         received = re.search(r"netif_receive_skb: .*skbaddr=(\S+)", text)
         own = [drop for drop in drops if received and drop[0] == received.group(1)]
         errors = re.findall(r"icmp_send: type=(\d+), code=(\d+)\..* skbaddr=(\S+)", text)
@@ -138,7 +138,7 @@ class Logs:
                 if kind == (4 << 8):
                     group = struct.unpack_from(">H", data, at + 18)[0]
                     logged, header = self.attributes(data[at + 20 : at + length])
-                    if (header[4:6], header[9:10]) != identity:
+                    if identity_of(header) != identity:
                         pass
                     elif group == INPUT_GROUP:
                         delivered = True
@@ -159,8 +159,15 @@ class Logs:
         return mark, header
 
 
+def identity_of(header):
+    """What tells a packet from others: identification and protocol; of IPv6 flow label and next header."""
+    if header[0] >> 4 == 6:
+        return (bytes([header[1] & 15]) + header[2:4], header[6:7])
+    return (header[4:6], header[9:10])
+
+
 OBSERVERS = """
-table ip redirect_verify_oracle {
+table FAMILY redirect_verify_oracle {
   chain routed { type filter hook prerouting priority -99; log group %d; }
   chain delivered { type filter hook input priority 2147483646; log group %d; }
 }
@@ -188,6 +195,19 @@ def read_text(path):
         return None
 
 
+SAVED_KEYS_6 = "forwarding force_forwarding disable_ipv6 drop_unicast_in_l2_multicast ignore_routes_with_linkdown".split()
+
+
+def sysctl_text_6():
+    lines = []
+    for name in sorted(os.listdir("/proc/sys/net/ipv6/conf")):
+        for key in SAVED_KEYS_6:
+            value = read_text("/proc/sys/net/ipv6/conf/%s/%s" % (name, key))
+            if value is not None and name != "default":
+                lines.append("net.ipv6.conf.%s.%s = %s" % (name.replace(".", "/"), key, value))
+    return "\n".join(lines) + "\n"
+
+
 def sysctl_text():
     lines = ["net.ipv4.ip_forward = " + read_text("/proc/sys/net/ipv4/ip_forward")]
     for name in sorted(os.listdir("/proc/sys/net/ipv4/conf")):
@@ -198,6 +218,11 @@ def sysctl_text():
     for key in sorted(os.listdir("/proc/sys/net/ipv4")):
         if key.startswith(("fib_multipath_", "ipfrag_")):
             lines.append("net.ipv4.%s = %s" % (key, read_text("/proc/sys/net/ipv4/" + key)))
+    return "\n".join(lines) + "\n" + conntrack_text()
+
+
+def conntrack_text():
+    lines = []
     folder = "/proc/sys/net/netfilter"
     for key in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         if key.startswith("nf_conntrack_") and key not in ("nf_conntrack_count", "nf_conntrack_buckets"):
@@ -205,8 +230,19 @@ def sysctl_text():
     return "\n".join(lines) + "\n"
 
 
-def quiet_down():
+def quiet_down(family):
     """A new namespace has the first one's values: what matters is given, and what would make noise is turned off."""
+    if family == 6:
+        for path, value in (
+            ("icmp/ratelimit", "0"),
+            ("conf/default/accept_dad", "0"),
+            ("conf/default/dad_transmits", "0"),
+            ("conf/default/accept_ra", "0"),
+            ("conf/default/router_solicitations", "0"),
+            ("conf/all/forwarding", "1"),
+        ):
+            write_sysctl("net/ipv6/" + path, value)
+        return
     for path, value in (
         ("net/ipv6/conf/all/disable_ipv6", "1"),
         ("net/ipv6/conf/default/disable_ipv6", "1"),
@@ -243,17 +279,20 @@ class Router:
         self.taps = []
         self.names = [interface["name"] for interface in request["interfaces"]]
         self.logs = None
-        quiet_down()
+        self.family = request.get("family", 4)
+        self.tables = "iptables" if self.family == 4 else "ip6tables"
+        quiet_down(self.family)
         for name in self.names:
             self.taps.append(make_tap(name))
         self.ip([["link", "set", "lo", "up"]] + self.links(request))
+        self.ip([line.split() for line in request.get("neighbours", [])])
         for path, value in request.get("sysctls", {}).items():
             self.note(write_sysctl(path, value))
         if request.get("ipset"):
             self.filter("ipset", ["ipset", "restore", "-!"], request["ipset"])
         for variant in request.get("order", ["nft", "legacy"]):
             if request.get(variant):
-                self.filter(variant, ["iptables-%s-restore" % variant], request[variant])
+                self.filter(variant, ["%s-%s-restore" % (self.tables, variant)], request[variant])
         self.ip([line.split() for line in request["commands"]])
         if any(" carrier " in line for line in request["commands"]):
             # A change of carrier reaches the routes within a second, or at once where somebody asks for that interface.
@@ -263,7 +302,7 @@ class Router:
         for path, value in request.get("late", {}).items():
             self.note(write_sysctl(path, value))
         self.dump = self.collect(request)
-        code, _, errors = run(["nft", "-f", "-"], OBSERVERS)
+        code, _, errors = run(["nft", "-f", "-"], OBSERVERS.replace("FAMILY", "ip" if self.family == 4 else "ip6"))
         if code != 0:
             raise OSError("nft: " + errors)
         self.logs = Logs()
@@ -278,7 +317,7 @@ class Router:
             if "mtu" in interface:
                 lines.append(["link", "set", name, "mtu", str(interface["mtu"])])
             for address in interface["addresses"]:
-                lines.append(["addr", "add", address, "brd", "+", "dev", name])
+                lines.append(["addr", "add", address] + (["nodad"] if ":" in address else ["brd", "+"]) + ["dev", name])
             lines.append(["link", "set", name, "up"])
         return lines
 
@@ -288,7 +327,7 @@ class Router:
 
     def ip(self, lines):
         """Commands that the kernel refuses are left out: the dumps say what there is."""
-        code, _, errors = run(["ip", "-force", "-batch", "-"], "".join(" ".join(line) + "\n" for line in lines))
+        code, _, errors = run(["ip"] + (["-6"] if self.family == 6 else []) + ["-force", "-batch", "-"], "".join(" ".join(line) + "\n" for line in lines))
         if code != 0:
             self.note(errors.strip())
 
@@ -308,13 +347,18 @@ class Router:
             sections.append("### %s\n%s" % (heading, text if text.endswith("\n") or not text else text + "\n"))
 
         section("uname -r", text=os.uname().release)
-        section("iptables-nft-save", ["iptables-nft-save"] if request.get("nft") else None, None if request.get("nft") else "")
-        if request.get("legacy"):
-            section("iptables-legacy-save", ["iptables-legacy-save"])
+        for variant in ("nft", "legacy"):
+            save = "%s-%s-save" % (self.tables, variant)
+            if request.get(variant):
+                section(save, [save])
+            elif variant == "nft":
+                section(save, text="")
         if request.get("ipset"):
             section("ipset save", ["ipset", "save"])
-        section("ip rule show", ["ip", "rule", "show"])
-        section("ip route show table all", ["ip", "-4", "route", "show", "table", "all"])
+        flag = [] if self.family == 4 else ["-6"]
+        section(" ".join(["ip"] + flag + ["rule show"]), ["ip"] + flag + ["rule", "show"])
+        routes = ["ip", "-%d" % self.family, "route", "show", "table", "all"]
+        section("ip route show table all" if self.family == 4 else " ".join(routes), routes)
         if any(line.startswith("nexthop ") for line in request["commands"]):
             section("ip nexthop show", ["ip", "nexthop", "show"])
         section("ip addr show", ["ip", "addr", "show"])
@@ -322,7 +366,7 @@ class Router:
             section("ip -d link show", ["ip", "-d", "link", "show"])
             section("ip neigh show", ["ip", "neigh", "show"])
         section("ss -lntuH", ["ss", "-lntuH"])
-        section("sysctl -a", text=sysctl_text())
+        section("sysctl -a", text=sysctl_text() if self.family == 4 else sysctl_text_6() + conntrack_text())
         return "### redirect-verify collect linux\n" + "".join(sections)
 
     def drain(self):
@@ -350,6 +394,8 @@ class Router:
                         os.write(tap, reply)
                     elif kind == b"\x08\0":
                         out.append((index, frame))
+                    elif kind == b"\x86\xdd" and frame[20] != 0 and not (frame[20] == 58 and frame[21] == 255 and frame[54] in range(130, 137)):
+                        out.append((index, frame))  # neither multicast listener reports nor neighbour discovery
         return out
 
     def send(self, frame, drops):
@@ -361,7 +407,7 @@ class Router:
         except OSError as error:
             return {"time": at, "refused": error.strerror}
         out = self.drain()
-        mark, delivered = self.logs.read((data[18:20], data[23:24]))
+        mark, delivered = self.logs.read(identity_of(data[14:]))
         reasons, errors = drops.read()
         answer = {"time": at, "errors": errors}
         if mark is not None:

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { neighboursOf } from '../ipv6.ts';
 import { type RecordedScenario, restoreText, type Scenario } from '../scenario.ts';
 import { fateOf, type RawAnswer, withHeldFates } from './fate.ts';
 
@@ -78,12 +79,14 @@ export class Oracle {
   /** Builds the router, injects the frames. Throws OracleError where the kernel takes the rules not. */
   async ask(scenario: Scenario, options: { readonly detail?: boolean } = {}): Promise<RecordedScenario> {
     const request = {
+      ...(scenario.family === 6 && { family: 6, neighbours: neighboursOf(scenario) }),
       interfaces: scenario.interfaces,
       sysctls: scenario.sysctls,
       nft: restoreText(scenario, 'nft'),
       legacy: restoreText(scenario, 'legacy'),
       ipset: scenario.sets.map((line) => `${line}\n`).join(''),
-      commands: scenario.commands,
+      // In a batch a command has no options of its own.
+      commands: scenario.commands.map((command) => command.replace(/^-6 /, '')),
       frames: scenario.frames.map((frame) => ({ in: frame.in, hex: frame.hex })),
       detail: options.detail ?? false,
     };
@@ -92,7 +95,7 @@ export class Oracle {
     if (line.done === true) throw new OracleError(`the oracle ended: ${this.#errors.trim()}`);
     const answer = JSON.parse(quoteTimes(line.value)) as { error?: string; dump: string; answers: RawAnswer[] };
     if (answer.error !== undefined) throw new OracleError(answer.error);
-    const changesTtl = scenario.rules.some((rule) => rule.text.includes('-j TTL'));
+    const changesTtl = scenario.rules.some((rule) => /-j (?:TTL|HL) /.test(rule.text));
     return {
       profile: scenario.profile,
       kernel: this.kernel,
