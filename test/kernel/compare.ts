@@ -178,9 +178,9 @@ function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, frame:
       (broadcast && isBroadcast(answer.nextHop, dump)) || kernel.fate === `forwarded ${answer.egress} ${answer.nextHop}`
     );
   }
-  // What is for the router itself waits there, too.
+  // What is for the router itself is put together there, too: it waits, and what does not fit is thrown away.
   const waits = answer.disposition === 'not-forwarding' || answer.disposition === 'delivered';
-  if (isFragment && waits && kernel.fate === 'dropped silently') return true;
+  if (isFragment && waits && /^dropped (?:silently|DUP_FRAG|NOT_SPECIFIED ip_defrag)$/.test(kernel.fate)) return true;
   return FATES[answer.disposition]?.test(kernel.fate) ?? false;
 }
 

@@ -12,6 +12,13 @@ import { intentOf, routerOf, storedScenarios } from '../scenarios/stored-scenari
 /** What only traffic shows: whether SPS answers. */
 const OF_TRAFFIC = new Set(['RV505', 'RV510', 'RV511', 'RV512', 'RV513']);
 const SPS_IS_DOWN = new Set(['sps-down-silent', 'sps-reset', 'sps-unreachable']);
+/** Scenarios whose verdict the configuration alone cannot give, and what it gives. */
+const OF_THE_CONFIGURATION: Readonly<Record<string, string>> = {
+  // The sequence numbers of the sessions decide; that they may fall so is said, and is no verdict.
+  'spoofing-same-port-invalid': 'verified',
+  // Which address SPS uses toward servers is in the traffic only.
+  'fixed-source': 'inconclusive',
+};
 
 describe('the configurations of the stored scenarios', () => {
   it.each(storedScenarios())('$name', async (scenario) => {
@@ -21,13 +28,14 @@ describe('the configurations of the stored scenarios', () => {
     const codes = report.findings.map((finding) => finding.code);
     const said = report.findings.map((finding) => `${finding.code} ${finding.message}`);
     expect({ verdict: report.verdict, said }).toMatchObject({
-      verdict: SPS_IS_DOWN.has(name) ? 'verified' : want.verdict,
+      verdict: OF_THE_CONFIGURATION[name] ?? (SPS_IS_DOWN.has(name) ? 'verified' : want.verdict),
     });
     const ofConfiguration = want.findings.filter((code) => /^RV[34]/.test(code) && !OF_TRAFFIC.has(code));
     expect(ofConfiguration.filter((code) => !codes.includes(code))).toEqual([]);
-    expect(said.filter((line) => want.absent.includes(line.slice(0, 5)) && !OF_TRAFFIC.has(line.slice(0, 5)))).toEqual(
-      [],
-    );
+    const isOpen = OF_THE_CONFIGURATION[name] === 'inconclusive';
+    const mayBeSaid = (code: string): boolean => OF_TRAFFIC.has(code) || (isOpen && code === 'RV901');
+    const wrong = said.filter((line) => want.absent.includes(line.slice(0, 5)) && !mayBeSaid(line.slice(0, 5)));
+    expect(wrong).toEqual([]);
     expect(codes.filter((code) => /^RV[12]|^RV90[23]/.test(code))).toEqual([]);
     expectSynthesized(report);
   });

@@ -230,6 +230,7 @@ class FamilyForwarder {
       this.#lastReason = refused;
       if (this.#router.family === 6) this.#loseRefused(batch, row, ingress);
       this.#write(decisions, into);
+      if (assembled === NOT_ASSEMBLED && this.#mayBeTracked(batch, row, refused)) this.#losePacket(batch, row);
     } else if (assembled === Assembled.discarded) {
       this.#run.restart();
       this.#run.disposition = Disposition.notForwarding;
@@ -269,17 +270,32 @@ class FamilyForwarder {
     const first = isFirst ? batch : this.#reassembly!.firstOf(batch, row);
     if (first === undefined) return;
     const at = isFirst ? row : 0;
-    const status = first.status[at]!;
+    this.#losePacket(first, at);
+  }
+
+  /**
+   * Whether a packet of which nothing can be said meets connection tracking: broken options, for one, are found behind it.
+   * Ref: ip_input.c: ip_rcv_finish_core(), ip_rcv_options()
+   */
+  #mayBeTracked(batch: PacketBatch, row: number, refused: number): boolean {
+    const { program, reasons } = this.#router;
+    const isOdd = refused === reasons.malformed || refused === reasons.cut || refused === reasons.sourceRoute;
+    return program.tracks && isOdd && batch.linkDestination[row] !== LinkDestination.otherHost;
+  }
+
+  /** From here on nothing is said about the connection of a packet, as far as its header tells which that is. */
+  #losePacket(batch: PacketBatch, row: number): void {
+    const status = batch.status[row]!;
     const { program } = this.#router;
-    const protocol = first.protocol[at]!;
-    const isError = protocol === IpProtocol.icmp && !isIcmpQuery(first.icmpType[at]!);
+    const protocol = batch.protocol[row]!;
+    const isError = protocol === IpProtocol.icmp && !isIcmpQuery(batch.icmpType[row]!);
     const hasHeader = (status & Status.transport) !== 0 || !HAVE_PORTS.has(protocol);
     const known = hasHeader && (!isError || (status & Status.quotedTuple) !== 0);
     if (known) {
-      this.#run.load(first, at, 0);
+      this.#run.load(batch, row, 0);
       loseConnection(this.#run);
     } else {
-      this.table.lost.addHosts(protocol, first.source[4 * at]!, first.destination[4 * at]!, program.translates);
+      this.table.lost.addHosts(protocol, batch.source[4 * row]!, batch.destination[4 * row]!, program.translates);
     }
   }
 

@@ -1,7 +1,7 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
-import { DecisionFlag, Disposition } from '../decision.ts';
-import { Entry, EntryFlag } from './connection-table.ts';
+import { ConntrackView, DecisionFlag, Disposition } from '../decision.ts';
+import { ENTRY_LENGTH, Entry, EntryFlag } from './connection-table.ts';
 import { loseConnection, storeMarks, track } from './conntrack.ts';
 import { answerDelivered } from './local-answers.ts';
 import type { HookPlace } from './match.ts';
@@ -30,7 +30,9 @@ export function walkPacket(run: Run): void {
   pass(run);
   if (run.sourceTranslated) run.flags |= DecisionFlag.sourceTranslated;
   if (run.destinationTranslated) run.flags |= DecisionFlag.destinationTranslated;
-  if (run.router.program.ownErrorsMark && causesOwnError(run)) blurConnmark(run);
+  if (run.router.program.tracks) loseAnswered(run);
+  const hasEntry = run.use !== EntryUse.none || run.chosen !== -1;
+  if (hasEntry && run.router.program.ownErrorsMark && causesOwnPacket(run)) blurConnmark(run);
   if (run.disposition === Disposition.undetermined && !run.leaves && run.router.program.tracks) leaveUnknown(run);
   storeMarks(run);
   if (run.steps !== null) recordEnd(run);
@@ -196,11 +198,25 @@ function isLost(run: Run): boolean {
 }
 
 /**
- * The router's own ICMP errors and resets about the packet carry its entry through OUTPUT and POSTROUTING, where CONNMARK rules may
- * change the mark (linux-forwarding 13).
+ * What the router answers to an INVALID packet belongs to the entry of its five-tuple: a reset may end it, and where the packet was not
+ * looked at any further (a bad checksum), nothing else keeps that the mark may change.
  */
-function causesOwnError(run: Run): boolean {
-  if (run.use === EntryUse.none && run.chosen === -1) return false;
+function loseAnswered(run: Run): void {
+  if (run.view !== ConntrackView.invalid || run.found < 0) return;
+  const flags = run.table.words[(run.found >> 1) * ENTRY_LENGTH + Entry.flags]!;
+  const resets =
+    run.protocol === IpProtocol.tcp &&
+    (run.disposition === Disposition.delivered || (run.flags & DecisionFlag.rejected) !== 0) &&
+    (flags & EntryFlag.blurred) === 0;
+  const marks = run.chosen === -1 && run.router.program.ownErrorsMark && causesOwnPacket(run);
+  if (resets || marks) loseConnection(run);
+}
+
+/**
+ * The router's own answers, ICMP errors and resets about the packet carry its entry through OUTPUT and POSTROUTING, where CONNMARK rules
+ * may change the mark (linux-forwarding 13).
+ */
+function causesOwnPacket(run: Run): boolean {
   if ((run.flags & (DecisionFlag.rejected | DecisionFlag.icmpRedirect)) !== 0) return true;
   switch (run.disposition) {
     case Disposition.ttlExpired:
@@ -208,6 +224,7 @@ function causesOwnError(run: Run): boolean {
     case Disposition.noRoute:
     case Disposition.unreachable:
     case Disposition.prohibited:
+    case Disposition.delivered:
       return true;
     default:
       return false;
