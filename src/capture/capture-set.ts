@@ -30,6 +30,10 @@ export interface CaptureFileSummary {
   readonly truncated: boolean;
   /** Frames that the capture says it dropped (interface statistics), 0 where it says nothing. */
   readonly dropped: number;
+  /** Frames may have been dropped without a word. */
+  readonly lossUnknown?: boolean;
+  /** What the reader of a report should know of the capture, a sentence part. */
+  readonly note?: string;
   readonly first?: { readonly seconds: number; readonly nanoseconds: number };
   readonly last?: { readonly seconds: number; readonly nanoseconds: number };
 }

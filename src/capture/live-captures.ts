@@ -168,12 +168,6 @@ class Feed {
         count: lost,
         where: frame(file.packets + 1),
       });
-    if (this.source.timesAreArrivals === true)
-      problems.push({
-        code: 'RV901',
-        message: `frames of ${file.path} have the times at which they arrived here, and how many were lost is not known`,
-        where: frame(1),
-      });
     if (this.#interruptions > 0)
       problems.push({
         code: 'RV104',
@@ -191,6 +185,10 @@ class Feed {
       ...summary,
       truncated: summary.truncated || this.#interruptions > 0,
       dropped: summary.dropped + (this.source.lost() ?? 0),
+      ...(this.source.timesAreArrivals === true && {
+        note: 'times are those of arrival here, and how many frames were lost is not known',
+        lossUnknown: true,
+      }),
     };
   }
 

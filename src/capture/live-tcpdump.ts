@@ -105,7 +105,8 @@ export class TcpdumpSource implements LiveSource {
 }
 
 /** Said where neither capture program is there. */
-export const NO_TCPDUMP = 'tcpdump is not installed, and live needs it to capture: apt-get install tcpdump';
+export const NO_TCPDUMP =
+  'nothing is installed that captures: apt-get install tcpdump (or apt-get install libpcap-dev g++ make python3 and npm install cap)';
 
 /** The last counts that tcpdump printed, of the kernel's buffer and of the interface; undefined where it printed none. */
 export function lostIn(words: string): number | undefined {
@@ -118,18 +119,27 @@ export function lostIn(words: string): number | undefined {
 }
 
 /** What keeps tcpdump from capturing, in one line. */
-export function openFailure(name: string, filter: string, words: string): string {
-  if (/permission|not permitted/i.test(words)) return NO_PERMISSION;
+export function openFailure(
+  name: string,
+  filter: string,
+  words: string,
+  program: 'tcpdump' | 'cap' = 'tcpdump',
+): string {
+  if (/permission|not permitted/i.test(words)) return program === 'tcpdump' ? NO_PERMISSION : NO_PERMISSION_FOR_CAP;
   if (/No such device|does ?n.t exist/i.test(words)) return `-i ${name}: there is no such interface on this machine`;
   if (/is not up/.test(words)) return `-i ${name}: the interface is down; set it up first: ip link set ${name} up`;
   if (/syntax error|filter|expression|unknown|illegal/i.test(words))
-    return `--filter '${filter}': is refused by tcpdump (${lastLine(words)})`;
-  return `-i ${name}: tcpdump cannot capture (${lastLine(words)})`;
+    return `--filter '${filter}': is refused by ${program} (${lastLine(words)})`;
+  return `-i ${name}: ${program} cannot capture (${lastLine(words)})`;
 }
 
 /** Said where the rights to capture are missing. */
 export const NO_PERMISSION =
   'capturing needs root or CAP_NET_RAW: run with sudo, or once setcap cap_net_raw,cap_net_admin=eip $(command -v tcpdump)';
+
+/** As {@link NO_PERMISSION}, where it is node that captures. */
+const NO_PERMISSION_FOR_CAP =
+  'capturing needs root or CAP_NET_RAW: run with sudo, or install tcpdump and give it the right once: setcap cap_net_raw,cap_net_admin=eip $(command -v tcpdump)';
 
 function endedWords(name: string, words: string): string {
   if (/disappeared/.test(words)) return `the interface ${name} has gone away`;
@@ -146,7 +156,7 @@ function lastLine(words: string): string {
 }
 
 /** Why nothing comes on an interface, by the kernel's own word; undefined where nothing is wrong, or that cannot be told. */
-function interfaceTrouble(name: string): string | undefined {
+export function interfaceTrouble(name: string): string | undefined {
   try {
     const flags = Number(readFileSync(`/sys/class/net/${name}/flags`, 'utf8'));
     return (flags & 1) === 0 ? `the interface ${name} is down` : undefined;

@@ -1,8 +1,15 @@
-import { createReadStream, openSync, statSync, constants } from 'node:fs';
+import { accessSync, constants, createReadStream, openSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CapSource } from '../capture/live-cap.ts';
 import { type LiveSource, StreamedCapture } from '../capture/live-source.ts';
-import { TcpdumpSource } from '../capture/live-tcpdump.ts';
+import { NO_TCPDUMP, TcpdumpSource } from '../capture/live-tcpdump.ts';
 import { InputError } from '../text/input-error.ts';
+
+/** The program that captures with cap: beside this one, compiled or not. */
+const CAP_CHILD = new URL(import.meta.url.replace(/live-sources(\.[jt]s)$/, 'live-cap-child$1'));
 
 /** What captures. */
 export const VIAS = ['auto', 'cap', 'tcpdump'] as const;
@@ -32,7 +39,47 @@ export function liveSources(request: SourceRequest): LiveSource[] {
     throw new InputError('-i any: has all interfaces; give no other beside it');
   for (const name of names)
     if (!/^[^\s/-][^\s/]{0,63}$/.test(name)) throw new InputError(`-i '${name}': is no interface's name`);
-  return names.map((name) => new TcpdumpSource(name, filter));
+  const program = chosen(request.via);
+  if (program === 'tcpdump') return names.map((name) => new TcpdumpSource(name, filter));
+  // Frames get their times when they are read, so those of two sockets cannot be put in order: an answer could come before its request.
+  if (names.length > 1)
+    throw new InputError(
+      '--via cap: cannot put frames of several interfaces in order; give one, or any, or install tcpdump',
+    );
+  return names.map((name) => new CapSource(name, filter, fileURLToPath(CAP_CHILD)));
+}
+
+/** tcpdump has the kernel's times and counts of losses, so it goes first. Throws InputError where nothing captures. */
+function chosen(via: Via): 'tcpdump' | 'cap' {
+  if (via !== 'cap' && isInstalled('tcpdump')) return 'tcpdump';
+  if (via === 'tcpdump') throw new InputError('--via tcpdump: is not installed: apt-get install tcpdump');
+  if (isBuilt('cap')) return 'cap';
+  throw new InputError(
+    via === 'cap'
+      ? '--via cap: is not installed, or could not be built: apt-get install libpcap-dev g++ make python3, then npm install cap'
+      : NO_TCPDUMP,
+  );
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Whether an optional dependency is there with what was compiled of it; it is not loaded here. */
+function isBuilt(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(`${name}/build/Release/${name}.node`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Standard input or a named pipe: both are read as their bytes come, and can be left at any time. */

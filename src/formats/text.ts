@@ -74,6 +74,7 @@ function groundLines(report: Report, colors: Colors): string[] {
     const where = capture.interfaces.length > 0 ? ` on ${capture.interfaces.join(', ')}` : '';
     const at = VANTAGE_WORDS[capture.vantage ?? 'router'];
     say('capture', `${capture.path}, ${capture.packets} frames${where}${at}${capture.truncated ? ', truncated' : ''}`);
+    if (capture.note !== undefined) say('', capture.note);
   }
   if (report.vantage?.showsBypass === false && report.mode === 'observed') {
     const { interfaces, missing } = report.vantage;

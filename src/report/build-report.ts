@@ -260,6 +260,7 @@ function captureReports(run: Verification): CaptureReport[] {
       vantage,
       ...(file.first !== undefined && { firstTimestamp: formatTimestamp(file.first.seconds, file.first.nanoseconds) }),
       ...(file.last !== undefined && { lastTimestamp: formatTimestamp(file.last.seconds, file.last.nanoseconds) }),
+      ...(file.note !== undefined && { note: file.note }),
     };
   });
 }

@@ -67,6 +67,8 @@ export interface CaptureReport {
   readonly vantage?: VantageName;
   readonly firstTimestamp?: string;
   readonly lastTimestamp?: string;
+  /** What is to be known of how it was captured, for people. */
+  readonly note?: string;
 }
 
 /** What the captures can show of the router. */

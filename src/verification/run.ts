@@ -42,7 +42,7 @@ export function conclude(
   { stated, resolved }: { readonly stated: StatedIntent; readonly resolved: ResolvedIntent },
   options: RunOptions,
 ): Verification {
-  const lossy = captures.files().some((file) => file.dropped > 0 || file.truncated);
+  const lossy = captures.files().some((file) => file.dropped > 0 || file.truncated || file.lossUnknown === true);
   const assessment = assess(run, router, resolved, options.whatIf, lossy);
   const { connections } = assessment;
   const intent: Intent = {

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ROOT, runCli } from '../cli/compiled-cli.ts';
 import { pause, startLive } from './live-run.ts';
 
+const CAP = join(ROOT, 'node_modules/cap/build/Release/cap.node');
 const scratch = mkdtempSync(join(tmpdir(), 'redirect-verify-live-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -98,6 +99,30 @@ describe('what cannot be listened to is told in one line', () => {
     expect(got.stderr).toMatch(words);
     expect(got.stderr.trimEnd().split('\n')).toHaveLength(1);
     expect(got.status).toBe(2);
+  });
+
+  const noPrograms = { PATH: '/nonexistent' };
+  it.each([
+    ['tcpdump', /--via tcpdump: is not installed: apt-get install tcpdump/],
+    [
+      'auto',
+      existsSync(CAP)
+        ? /cannot put frames of several interfaces in order/
+        : /nothing is installed that captures: apt-get install tcpdump/,
+    ],
+  ])('without the programs, --via %s', (via, words) => {
+    const got = runCli(['live', '-i', 'a0', '-i', 'a1', '--via', via, ...site], { env: noPrograms });
+    expect(got).toMatchObject({ status: 2, stderr: expect.stringMatching(words) });
+  });
+
+  // Whoever has no CAP_NET_RAW; root may give it away.
+  it.skipIf(process.getuid?.() !== 0)('without the right to capture', async () => {
+    const drop = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'];
+    for (const via of ['tcpdump', ...(existsSync(CAP) ? ['cap'] : [])]) {
+      const got = await startLive(['-i', 'lo', '--via', via, ...site], (argv) => [...drop, ...argv]).ended;
+      expect(got.stderr).toMatch(/^redirect-verify: capturing needs root or CAP_NET_RAW: run with sudo.*setcap.*$/m);
+      expect(got.status).toBe(2);
+    }
   });
 
   it('text instead of a capture', () => {
