@@ -50,6 +50,8 @@ export interface LinuxDevice {
   readonly policyRules: readonly PolicyRule[];
   /** Families of which commands changed a rule: from then on the kernel walks the rules, even where they are as they were. */
   readonly changedRules?: readonly Family[];
+  /** The first command that changed IPv6 routing: what the kernel makes of such commands is not modelled. */
+  readonly ipv6ChangedBy?: Span;
   readonly routes: readonly Route[];
   /** By id; routes hold copies of what is in them. */
   readonly nextHopObjects?: ReadonlyMap<number, NextHopObject>;

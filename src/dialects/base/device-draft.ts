@@ -51,6 +51,8 @@ export interface Changed {
   readonly flushedTables: Map<Family, Set<number>>;
   /** An address was given to an interface. */
   addresses: boolean;
+  /** The first command that changed IPv6 routing. */
+  ipv6?: Span;
 }
 
 /** A router's state while the dialects fill it. Mutable; {@link DeviceDraft.finish} makes the immutable device of it. */
@@ -208,6 +210,7 @@ export class DeviceDraft {
       ...(this.sets === undefined ? {} : { sets: this.sets }),
       policyRules: this.policyRules,
       ...(this.changed.policyRules.size === 0 ? {} : { changedRules: [...this.changed.policyRules].sort() }),
+      ...(this.changed.ipv6 === undefined ? {} : { ipv6ChangedBy: this.changed.ipv6 }),
       routes: this.routes,
       ...(this.nextHopObjects.size === 0 ? {} : { nextHopObjects: this.nextHopObjects }),
       tableNames: this.tableNames,
@@ -234,6 +237,7 @@ export class DeviceDraft {
     draft.policyRules = [...device.policyRules];
     draft.routes = [...device.routes];
     for (const family of device.changedRules ?? []) draft.changed.policyRules.add(family);
+    if (device.ipv6ChangedBy !== undefined) draft.changed.ipv6 = device.ipv6ChangedBy;
     for (const [id, object] of device.nextHopObjects ?? []) draft.nextHopObjects.set(id, object);
     for (const networkInterface of device.interfaces) draft.interfaces.set(networkInterface.name, networkInterface);
     for (const [path, sysctl] of device.sysctls) draft.sysctls.set(path, sysctl);

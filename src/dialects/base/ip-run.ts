@@ -29,6 +29,7 @@ export function runIp(draft: DeviceDraft, words: readonly Word[], origin: Span):
   if (command.options.some((option) => /^(?:b|ba|batch|force|n|netns)$/.test(option))) {
     return uncertain('this option of ip is not modelled');
   }
+  if (concernsIpv6(command.object, command.family, texts.slice(command.rest))) draft.changed.ipv6 ??= origin;
   switch (command.object) {
     case 'rule':
       return runRule(draft, command.verb, new WordCursor(rest), command.family ?? 4, origin);
@@ -46,6 +47,14 @@ export function runIp(draft: DeviceDraft, words: readonly Word[], origin: Span):
       return uncertain(`ip ${command.object} is not modelled`);
   }
 }
+
+/** Addresses of IPv6, or interfaces whose going down takes them away. */
+function concernsIpv6(object: string, family: Family | undefined, words: readonly string[]): boolean {
+  if (object === 'link') return words.includes('down') || words.includes('mtu') || words.includes('address');
+  return family === 6 || (['rule', 'route', 'address'].includes(object) && words.some(isIpv6Word));
+}
+
+const isIpv6Word = (word: string): boolean => /^[\da-f:.]*:[\da-f:.]*:[\da-f:.]*(?:\/\d+)?$/i.test(word);
 
 function runRule(draft: DeviceDraft, verb: string, cursor: WordCursor, family: Family, origin: Span): Outcome {
   draft.changed.policyRules.add(family);

@@ -8,6 +8,7 @@ const CONF = 'net/ipv4/conf/';
  * Ref: linux net/ipv4/devinet.c devinet_sysctl_forward(), inet_forward_change().
  */
 export function writeSysctl(draft: DeviceDraft, path: string, value: string, origin: Span): void {
+  if (path.startsWith('net/ipv6/')) draft.changed.ipv6 ??= origin;
   const isSwitch = path === 'net/ipv4/ip_forward' || path === `${CONF}all/forwarding`;
   const before = draft.sysctls.get(`${CONF}all/forwarding`) ?? draft.sysctls.get('net/ipv4/ip_forward');
   // The same value again changes nothing: an interface that was turned off stays off (linux-forwarding 6.2).

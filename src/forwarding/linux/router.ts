@@ -127,6 +127,9 @@ export function compileRouter(device: LinuxDevice, family: Family = 4, addresses
 function blockingReason(device: LinuxDevice, registry: Registry, family: Family): number {
   const [first] = device.runWideUnknowns;
   if (first !== undefined) return registry.unknown(`${first.name} is not modelled`, first.origin);
+  if (family === 6 && device.ipv6ChangedBy !== undefined) {
+    return registry.unknown('what commands do to IPv6 routing is not modelled', device.ipv6ChangedBy);
+  }
   if (!(family === 4 ? device.known.netfilter4 : device.known.netfilter6)) {
     const command = family === 4 ? 'iptables-save' : 'ip6tables-save';
     return registry.unknown(`packet filter rules (${command}) are not in the router's state`);
