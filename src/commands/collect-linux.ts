@@ -194,7 +194,8 @@ print_settings() (
     bc_forwarding mc_forwarding accept_source_route ignore_routes_with_linkdown; do
     print_values net/ipv4/conf/*/"$key" net/ipv4/conf/.[!.]*/"$key"
   done
-  print_values net/ipv6/conf/*/forwarding net/ipv6/conf/.[!.]*/forwarding net/netfilter/nf_conntrack_* net/bridge/*
+  print_values net/ipv6/conf/*/forwarding net/ipv6/conf/.[!.]*/forwarding net/ipv6/conf/*/force_forwarding
+  print_values net/netfilter/nf_conntrack_* net/bridge/*
 )
 
 print_values() {

@@ -1,5 +1,5 @@
 import type { InterfaceAddress, NetworkInterface } from '../model/network-interface.ts';
-import { formatIpAddress, parseIpAddress } from '../net/ip-address.ts';
+import { type Family, formatIpAddress, parseIpAddress } from '../net/ip-address.ts';
 import { formatMac, parseMac } from '../net/mac-address.ts';
 import { formatPrefix, hostPrefix, parsePrefix } from '../net/prefix.ts';
 import { type SourceLine, scanWords, spanOfLine } from '../text/line-scanner.ts';
@@ -95,13 +95,16 @@ function readDetail(entry: Entry, line: SourceLine, draft: DeviceDraft): void {
   // The rest are lifetimes, statistics and details of the link's kind that no decision looks at.
 }
 
-function merge(draft: DeviceDraft, entry: Entry, addressesShown: boolean): void {
+/** `family`: only its addresses are shown; undefined all. */
+function merge(draft: DeviceDraft, entry: Entry, addressesShown: boolean, family: Family | undefined): void {
   const { name } = entry.link;
   const { index, mac, origin } = entry.link;
   if (index !== undefined) draft.isNew(`interface ${name} (index)`, String(index), origin!);
   if (mac !== undefined) draft.isNew(`interface ${name} (MAC address)`, formatMac(mac), origin!);
   const before = draft.interfaces.get(name);
-  const addresses = addressesShown ? entry.addresses : (before?.addresses ?? []);
+  const known = before?.addresses ?? [];
+  const others = family === undefined ? [] : known.filter(({ prefix }) => prefix.family !== family);
+  const addresses = addressesShown ? [...others, ...entry.addresses] : known;
   // Whichever of `ip addr` and `ip -d link` comes later adds what it knows; what it does not show stays.
   draft.interfaces.set(name, { ...before, ...entry.link, addresses, origin: before?.origin ?? origin! });
 }
@@ -154,6 +157,7 @@ export const linuxIpAddr: Dialect = {
       draft.isNew('ip addr', content.join('\n'), spanOfLine(at));
       draft.given.interfaces = true;
     }
-    for (const entry of entries) merge(draft, entry, addressesShown);
+    const family = command.includes(' -6 ') ? 6 : command.includes(' -4 ') ? 4 : undefined;
+    for (const entry of entries) merge(draft, entry, addressesShown, family);
   },
 };

@@ -40,7 +40,8 @@ export const nextHopNotOnLink: Finding = {
 function add(run: Verification, found: Map<string, Detected>, walk: Walk, connection: number): void {
   const route = lastStep(walk, 'route');
   const address = route?.nextHop === undefined ? undefined : parseIpAddress(route.nextHop);
-  if (route?.egress === undefined || address === undefined) return;
+  // A router by its link-local address is on every link, and Linux takes no other gateway of IPv6 that is on none.
+  if (route?.egress === undefined || address?.family !== 4) return;
   const egress = run.router.interfaces.find((candidate) => candidate.name === route.egress);
   if (egress === undefined || egress.addresses.length === 0) return;
   if (

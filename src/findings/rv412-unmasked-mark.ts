@@ -94,7 +94,7 @@ function kindsOf(run: Verification): Map<SessionSpec, number[]> {
   for (const item of run.connections) {
     if (item.leg === 'server') continue;
     for (const spec of run.sessionsOf(item)) {
-      const key = `${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
+      const key = `${spec.client.family}/${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
       const known = kinds.get(key);
       if (known !== undefined) known.connections.push(item.connection.id);
       else if (kinds.size < MOST_SESSIONS) kinds.set(key, { spec, connections: [item.connection.id] });

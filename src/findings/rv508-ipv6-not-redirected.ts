@@ -11,7 +11,7 @@ export const ipv6NotRedirected: Finding = {
     severity: 'error',
     saidWhen: 'IPv6 traffic of a monitored service has no redirect',
     meaning:
-      'Packets of a monitored port came in as IPv6, and the router forwards IPv6 by destination alone: no policy rule and no rule of ip6tables makes an exception.',
+      'Packets of a monitored port came in as IPv6, and the router sends them out by an interface that does not face SPS.',
     whyItMatters:
       'Redirects are per address family. Where clients and servers have IPv6 addresses, their sessions prefer them, and SPS sees none of them.',
     example:

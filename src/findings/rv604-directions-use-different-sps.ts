@@ -23,7 +23,8 @@ export const directionsUseDifferentSps: Finding = {
     references: ['kernel Documentation/networking/ip-sysctl.rst: fib_multipath_hash_policy'],
   },
   detect: (run) => {
-    if (run.intent.sps.length < 2) return [];
+    // Nodes are told apart by their IPv4 addresses.
+    if (run.intent.sps.filter(({ family }) => family === 4).length < 2) return [];
     const captured = capturedNodes(run);
     return captured.length > 0 ? captured : synthesizedNodes(run);
   },
@@ -36,6 +37,7 @@ function capturedNodes(run: Verification): Detected[] {
     { connections: Set<number>; packets: number; way: JudgedWay; apart: boolean; words: string }
   >();
   for (const item of run.connections) {
+    if (item.connection.family !== 4) continue;
     const answers = item.ways.filter((way) => !way.path.toServer && way.fromSps === false && way.path.hop === Hop.sps);
     for (const way of answers) {
       const other = askingNodes(run, item, way).find(
@@ -88,6 +90,7 @@ function synthesizedNodes(run: Verification): Detected[] {
   const found = new Map<string, { connections: number[]; apart: boolean }>();
   const kinds = new Map<string, { probes: readonly Probe[]; connections: number[] }>();
   for (const item of run.connections) {
+    if (item.connection.family !== 4) continue;
     if (item.leg === 'server' || item.ways.some((way) => !way.path.toServer && way.fromSps === false)) continue;
     for (const spec of run.sessionsOf(item)) {
       if (spec.spoofing === 'own') continue;

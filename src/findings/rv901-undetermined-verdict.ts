@@ -247,7 +247,7 @@ function wholeRun(run: Verification): Detected[] {
   if (ipv6.count > 0 && ipv6.first !== undefined && bypassingIpv6(run.router, run.replay).undecided > 0) {
     found.push(
       detected({
-        message: `${ipv6.count} IPv6 frames of monitored ports: redirects of IPv6 are not modelled`,
+        message: `${ipv6.count} IPv6 frames of monitored ports: no IPv6 address of SPS is known that they would go to, and that they go past it is not certain`,
         key: 'RV901:ipv6',
         count: ipv6.count,
         where: run.placeOf(ipv6.first, -1),

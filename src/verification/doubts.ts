@@ -49,7 +49,8 @@ export class Doubts {
         "where SPS uses the client's address and port, conntrack may take packets for INVALID, which go past SPS: not all interfaces are in the capture, or it lacks packets",
       );
     const hasBoth = [true, false].every((toServer) => item.ways.some((way) => way.path.toServer === toServer));
-    if (resolved.intent.sps.length > 1 && !hasBoth)
+    const nodes = resolved.intent.sps.filter(({ family }) => family === item.connection.family);
+    if (nodes.length > 1 && !hasBoth)
       reasons.push('SPS has several addresses, and which of them serves the other direction is not in the capture');
     return reasons;
   }

@@ -1,5 +1,5 @@
 import type { IpAddress } from '../net/ip-address.ts';
-import { formatIpAddress } from '../net/ip-address.ts';
+import { equalIpAddress, formatIpAddress } from '../net/ip-address.ts';
 import { LinkDestination, type PacketBatch, Status } from '../wire/packet-batch.ts';
 import type { FrameTally, Replay } from './replay.ts';
 import type { Router } from './router.ts';
@@ -12,6 +12,8 @@ export interface Ipv6Way {
   readonly destination: IpAddress;
   readonly ingress: number;
   readonly tally: FrameTally;
+  /** The simulation sends it out here, which is not toward SPS. */
+  readonly past?: { readonly egress: string; readonly nextHop?: IpAddress };
 }
 
 /** A way that leads past SPS. */
@@ -28,22 +30,37 @@ export class Ipv6Ways {
 
   /** `isOrdinary`: the packet may be forwarded by its destination, as far as the packet itself shows. */
   add(batch: PacketBatch, row: number, ingress: number, isOrdinary: boolean): void {
-    const at = 4 * row;
-    const words = [0, 1, 2, 3].map((word) => batch.destination[at + word]!) as unknown as IpAddress['words'];
-    const destination: IpAddress = { family: 6, words };
-    const key = `${ingress} ${formatIpAddress(destination)}`;
+    if (isOrdinary) this.#count(batch, row, { destination: addressAt(batch.destination, 4 * row), ingress });
+    else this.uncounted++;
+  }
+
+  /** The simulation sends the packet out by `egress`, to the address whose four words `nextHop` begins with. */
+  addPast(batch: PacketBatch, row: number, ingress: number, egress: string, nextHop: Uint32Array): void {
+    const destination = addressAt(batch.destination, 4 * row);
+    const hop = addressAt(nextHop, 0);
+    const isOnLink = equalIpAddress(hop, destination);
+    this.#count(batch, row, { destination, ingress, past: { egress, ...(isOnLink ? {} : { nextHop: hop }) } });
+  }
+
+  #count(batch: PacketBatch, row: number, made: Omit<Ipv6Way, 'tally'>): void {
+    const { past } = made;
+    const key = `${made.ingress} ${formatIpAddress(made.destination)} ${past?.egress} ${past?.nextHop === undefined ? '' : formatIpAddress(past.nextHop)}`;
     let way = this.ways.get(key);
-    if (!isOrdinary || (way === undefined && this.ways.size >= WAY_LIMIT)) {
-      this.uncounted++;
-      return;
-    }
     if (way === undefined) {
-      way = { destination, ingress, tally: { count: 0 } };
+      if (this.ways.size >= WAY_LIMIT) {
+        this.uncounted++;
+        return;
+      }
+      way = { ...made, tally: { count: 0 } };
       this.ways.set(key, way);
     }
     way.tally.count++;
     way.tally.first ??= { file: batch.file[row]!, frame: batch.frameNumber[row]! };
   }
+}
+
+function addressAt(words: Uint32Array, at: number): IpAddress {
+  return { family: 6, words: [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!] };
 }
 
 const UNUSUAL = Status.malformed | Status.options | Status.sourceRoute | Status.fragment;
@@ -60,7 +77,7 @@ export function isOrdinaryIpv6(batch: PacketBatch, row: number): boolean {
   return isGlobal && !isForMany && batch.ttl[row]! > 1 && (batch.status[row]! & UNUSUAL) === 0;
 }
 
-/** The ways of which the router's state proves that they lead past SPS, and how many frames that leaves undecided. */
+/** The ways that the simulation or the router's state itself proves to lead past SPS, and how many frames that leaves undecided. */
 export function bypassingIpv6(
   router: Router,
   replay: Replay,
@@ -69,7 +86,7 @@ export function bypassingIpv6(
   let undecided = replay.ipv6Ways.uncounted;
   const facingSps = new Set(replay.senders.spsInterfaces.map((position) => replay.forwarder.interfaceNames[position]));
   for (const way of replay.ipv6Ways.ways.values()) {
-    const route = router.plainIpv6Way?.(way.destination);
+    const route = way.past ?? router.plainIpv6Way?.(way.destination);
     if (route === undefined || facingSps.has(route.egress)) undecided += way.tally.count;
     else
       bypasses.push({ ...way, egress: route.egress, ...(route.nextHop !== undefined && { nextHop: route.nextHop }) });

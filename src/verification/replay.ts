@@ -140,6 +140,7 @@ export class ReplayRun implements Replay {
   readonly #resolved: ResolvedIntent;
   readonly #options: ReplayOptions;
   readonly #monitored: MonitoredServices;
+  readonly #knowsIpv6OfSps: boolean;
   readonly #pairing = new Pairing();
   /** Frames that left a moment ago: of copies on two devices the second counts for nothing. */
   readonly #left = new Pairing(RECENT_EGRESS);
@@ -190,6 +191,8 @@ export class ReplayRun implements Replay {
     this.forwarder = previous?.replacedBy?.(configured) ?? configured;
     const { forwarder } = this;
     this.#explain = () => forwarder.explainLast();
+    // Nodes of SPS are told apart by the first word of their addresses, which IPv6 neighbours share.
+    this.#knowsIpv6OfSps = resolved.intent.sps.filter(({ family }) => family === 6).length === 1;
     this.#monitored = new MonitoredServices(resolved.intent, (family, words, offset) =>
       forwarder.isLocal(family, words, offset),
     );
@@ -283,8 +286,6 @@ export class ReplayRun implements Replay {
       return;
     }
     const spsSide = this.senders.facesSps(position);
-    if (batch.family[row] === 6)
-      this.ipv6Ways.add(batch, row, position, !spsSide && isOrdinaryIpv6(batch, row) && !this.#isForRouter(batch, row));
     if (this.#options.whatIf && this.#passesUnseen(batch, row, spsSide)) return;
     const wasReply = this.#options.whatIf && !spsSide && this.#takeAsAnswerOfSps(batch, row);
     const ingress = wasReply ? (this.senders.spsInterfaces[0] ?? position) : position;
@@ -299,10 +300,15 @@ export class ReplayRun implements Replay {
     const identity = translated !== 0 && this.#decisions.isReply[0] === 1 ? this.#leaving(batch, row) : batch;
     const identityRow = identity === batch ? row : 0;
     const end = this.#endOf(identity, identityRow, spsSide || wasReply);
-    if (end === ServerEnd.none) {
-      if (batch.family[row] === 6) tally(this.ipv6, batch, row);
-      return false;
+    const isJudged = end !== ServerEnd.none && (batch.family[row] !== 6 || this.#knowsIpv6OfSps);
+    if (batch.family[row] === 6 && !isJudged) {
+      const isPast = this.#noteIpv6(batch, row, ingress, spsSide);
+      if (end === ServerEnd.none || !isPast) {
+        tally(this.ipv6, batch, row);
+        return false;
+      }
     }
+    if (end === ServerEnd.none) return false;
     const connection = this.log.find(identity, identityRow, end, spsSide || wasReply);
     const { toServer } = this.log;
     if (toServer && translated !== 0) this.#rememberTranslation(connection);
@@ -312,6 +318,24 @@ export class ReplayRun implements Replay {
     if ((batch.status[row]! & Status.fragment) !== 0 && this.#key.hop === Hop.sps)
       this.side.noteFirstFragment(batch, row, connection);
     return true;
+  }
+
+  /**
+   * An IPv6 packet of a monitored port that no session of the intent explains; whether it certainly goes past SPS: out by an interface
+   * that does not face it.
+   */
+  #noteIpv6(batch: PacketBatch, row: number, ingress: number, spsSide: boolean): boolean {
+    const decisions = this.#decisions;
+    const egress = decisions.egress[0]!;
+    const isForwarded = decisions.disposition[0] === Disposition.forwarded && egress >= 0;
+    const { sps } = this.#resolved.intent;
+    if (isForwarded && !spsSide && hopOf(decisions, 0, batch, row, sps) !== Hop.sps && !this.senders.facesSps(egress)) {
+      this.ipv6Ways.addPast(batch, row, ingress, this.forwarder.interfaceNames[egress]!, decisions.nextHop);
+      return true;
+    }
+    const isOrdinary = !spsSide && isOrdinaryIpv6(batch, row) && !this.#isForRouter(batch, row);
+    this.ipv6Ways.add(batch, row, ingress, isOrdinary && decisions.disposition[0] === Disposition.undetermined);
+    return false;
   }
 
   /** Counts the packet on its connection. */
@@ -463,8 +487,10 @@ export class ReplayRun implements Replay {
       }
     }
     const isLater = batch.fragmentOffset[row] !== 0 && this.#monitored.mayBeMonitored(batch, row);
-    if (protocol !== IpProtocol.icmp && !isLater) return;
+    const isIcmpv6 = protocol === IpProtocol.icmpv6 && batch.family[row] === 6;
+    if (protocol !== IpProtocol.icmp && !isIcmpv6 && !isLater) return;
     this.forwarder.decide(batch, row, position, this.#decisions, 0);
+    if (isIcmpv6 && !isLater) return;
     if (isLater && !this.#isAccountedFor(batch, row, position)) tally(this.fragments, batch, row);
     if (this.#options.whatIf || this.senders.facesSps(position)) return;
     if (hopOf(this.#decisions, 0, batch, row, this.#resolved.intent.sps) === Hop.sps) return;

@@ -123,7 +123,7 @@ function failingSpecs(
     ];
     if (failing.length === 0) continue;
     for (const spec of specOf(item)) {
-      const key = `${[...new Set(failing)].join()}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
+      const key = `${[...new Set(failing)].join()}/${spec.client.family}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
       const known = byKind.get(key) ?? { spec, connections: [] };
       known.connections.push(item.connection.id);
       byKind.set(key, known);
@@ -142,7 +142,7 @@ function healthySpecs(
     const fails = item.ways.some((way) => way.category !== 'viaSps' && !way.stray) || item.probes.problems.length > 0;
     if (fails || item.leg === 'server') continue;
     for (const spec of specOf(item)) {
-      const key = `${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
+      const key = `${spec.client.family}/${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
       if (!specs.has(key)) specs.set(key, spec);
     }
   }

@@ -38,8 +38,10 @@ export class Senders {
       if (neighbour.mac === undefined || neighbour.mac === 0) continue;
       this.#macByAddress.set(keyOf(neighbour.address), neighbour.mac);
       if (!intent.spsInterfaces.includes(neighbour.device)) continue;
-      if (this.#isSps(neighbour.address)) this.#learnNode(neighbour.address.words[0], neighbour.mac);
-      else this.#others.add(neighbour.mac);
+      if (this.#isSps(neighbour.address)) {
+        if (neighbour.address.family === 4) this.#learnNode(neighbour.address.words[0], neighbour.mac);
+        else this.#macs.add(neighbour.mac);
+      } else this.#others.add(neighbour.mac);
     }
     this.#segmentHasClients = segmentHasClients(router, intent, clientInterface);
   }

@@ -24,6 +24,8 @@ const ROUTES = [
   'multicast ff00::/8 dev eth0 table local proto kernel metric 256 pref medium',
 ];
 
+const TAKEN = ['eth0', 'eth1', 'eth2'].map((name) => `net.ipv6.conf.${name}.disable_ipv6 = 0`);
+
 /** The seed's correct set-up for IPv4, and a state of IPv6 beside it. */
 function stateWith({
   filter = [],
@@ -40,6 +42,7 @@ function stateWith({
     ],
     'ip -6 rule show': ['0:\tfrom all lookup local', ...rules, '32766:\tfrom all lookup main'],
     'sysctl net.ipv6.conf.all.forwarding': [`net.ipv6.conf.all.forwarding = ${forwarding}`],
+    'sysctl -a': TAKEN,
   };
   const more = Object.entries(sections)
     .filter(([heading]) => heading !== without)
@@ -53,6 +56,10 @@ interface Given {
   readonly source?: string;
   readonly destination?: string;
   readonly port?: number;
+  readonly sourcePort?: number;
+  readonly flags?: number;
+  readonly sequence?: number;
+  readonly acknowledgement?: number;
   readonly hops?: number;
   readonly from?: Host;
 }
@@ -64,6 +71,10 @@ function traffic(...packets: readonly Given[]): Traffic {
     source = '2001:db8:1::10',
     destination = '2001:db8:2::10',
     port = 3389,
+    sourcePort = 40_000,
+    flags = 2,
+    sequence = 1,
+    acknowledgement = 0,
     hops = 64,
     from = CLIENT_HOST,
   } of packets) {
@@ -77,11 +88,11 @@ function traffic(...packets: readonly Given[]): Traffic {
       [1, hops],
       ...words(source),
       ...words(destination),
-      [2, 40_000],
+      [2, sourcePort],
       [2, port],
-      [4, 1],
-      [4, 0],
-      [2, 0x5002], // SYN
+      [4, sequence],
+      [4, acknowledgement],
+      [2, 0x5000 | flags],
       [2, 0xffff],
       [4, 0],
     );
@@ -89,6 +100,99 @@ function traffic(...packets: readonly Given[]): Traffic {
   }
   return made;
 }
+
+const SPS6 = '2001:db8:f::1';
+const ALL_ROUTES = [
+  ...ROUTES,
+  '2001:db8:f::/64 dev eth1 proto kernel metric 256 pref medium',
+  `default via ${SPS6} dev eth1 table 106 metric 1024 pref medium`,
+];
+const REDIRECT: Ipv6State = {
+  mangle: [
+    '-A PREROUTING -i eth0 -p tcp -m tcp --dport 3389 -j CONNMARK --set-xmark 0x1/0xffffffff',
+    '-A PREROUTING ! -i eth1 -m connmark --mark 0x1 -j MARK --set-xmark 0x1/0xffffffff',
+  ],
+  rules: ['100:\tfrom all fwmark 0x1 lookup 106'],
+  routes: ALL_ROUTES,
+};
+const INTENT6 = {
+  ...INTENT,
+  sps: [...INTENT.sps!, parseIpAddress(SPS6)!],
+  clients: [...INTENT.clients!, parsePrefix('2001:db8:1::/64')!],
+  servers: [...INTENT.servers!, parsePrefix('2001:db8:2::/64')!],
+};
+
+/** Both legs of a session over IPv6, as far as it opens. */
+function session6(): Given[] {
+  const [client, server] = ['2001:db8:1::10', '2001:db8:2::10'];
+  const leg = (own: string, ownPort: number, there: Host, back: Host): Given[] => [
+    { source: own, sourcePort: ownPort, from: there, flags: 2 },
+    {
+      source: server,
+      sourcePort: 3389,
+      destination: own,
+      port: ownPort,
+      from: back,
+      flags: 0x12,
+      sequence: 9,
+      acknowledgement: 2,
+    },
+    { source: own, sourcePort: ownPort, from: there, flags: 0x10, sequence: 2, acknowledgement: 10 },
+  ];
+  return [...leg(client, 40_000, CLIENT_HOST, SPS_HOST), ...leg(SPS6, 50_000, SPS_HOST, SERVER_HOST)];
+}
+
+describe('a redirect of IPv6', () => {
+  it('is verified where it is right', async () => {
+    const made = await report({ capture: traffic(...session6()), state: stateWith(REDIRECT), intent: INTENT6 });
+    expect(made.connections.filter(({ client }) => client.startsWith('[')).map(({ verdict }) => verdict)).toEqual([
+      'verified',
+      'verified',
+    ]);
+    expect(made.findings.filter(({ severity }) => severity === 'error')).toEqual([]);
+    expect(made.verdict).toBe('verified');
+  });
+
+  it.each<[name: string, state: Ipv6State, code: string]>([
+    ['its mark is selected by no rule', { ...REDIRECT, rules: [] }, 'RV501'],
+    [
+      'its next hop is somebody else',
+      { ...REDIRECT, routes: ALL_ROUTES.map((route) => route.replace(`via ${SPS6}`, 'via 2001:db8:f::2')) },
+      'RV506',
+    ],
+    [
+      'what SPS sends is redirected, too',
+      { ...REDIRECT, mangle: REDIRECT.mangle!.map((rule) => rule.replace('! -i eth1 ', '')) },
+      'RV502',
+    ],
+    ['a filter drops it', { ...REDIRECT, filter: ['-A FORWARD -o eth1 -j DROP'] }, 'RV503'],
+  ])('fails where %s', async (_name, state, code) => {
+    const made = await report({ capture: traffic(...session6()), state: stateWith(state), intent: INTENT6 });
+    expect(codesOf(made)).toContain(`${code} error`);
+    expect(made.verdict).toBe('failed');
+  });
+
+  it.each<[name: string, state: Ipv6State]>([
+    ['its rules are not in the state', { ...REDIRECT, without: 'ip6tables-save' }],
+    [
+      'a translation is not modelled',
+      { ...REDIRECT, mangle: [...REDIRECT.mangle!, '-A PREROUTING -j NFQUEUE --queue-num 1'] },
+    ],
+  ])('is undetermined where %s', async (_name, state) => {
+    const made = await report({ capture: traffic(...session6()), state: stateWith(state), intent: INTENT6 });
+    expect(made.verdict).toBe('inconclusive');
+  });
+
+  it('toward an address that nobody called SPS is no failure: that could be it', async () => {
+    const made = await report({
+      capture: traffic(...session6()),
+      state: stateWith(REDIRECT),
+      intent: { ...INTENT6, sps: INTENT.sps! },
+    });
+    expectAbsent(made, 'RV508');
+    expect(made.verdict).toBe('inconclusive');
+  });
+});
 
 describe('RV508 ipv6-not-redirected', () => {
   it('is said where IPv6 is forwarded by destination alone', async () => {
@@ -120,13 +224,21 @@ describe('RV508 ipv6-not-redirected', () => {
     expect(made.connections.find(({ client }) => client.startsWith('['))?.verdict).toBe('failed');
   });
 
+  it('is said of what the simulation sends past SPS, whatever rules there are', async () => {
+    const state = stateWith({
+      rules: ['100:\tfrom all fwmark 0x1 lookup 106'],
+      routes: ALL_ROUTES,
+      mangle: ['-A PREROUTING -p tcp -m tcp --dport 22 -j MARK --set-xmark 0x1/0xffffffff'],
+    });
+    the(await report({ capture: traffic({}), state }), 'RV508');
+  });
+
   const unsaid: readonly { name: string; state?: Ipv6State; packet?: Given }[] = [
     { name: 'ip6tables was not given', state: { without: 'ip6tables-save' } },
     { name: 'the policy rules were not given', state: { without: 'ip -6 rule show' } },
     { name: 'the routes were not given', state: { routes: [] } },
     { name: 'whether IPv6 is forwarded was not given', state: { without: 'sysctl net.ipv6.conf.all.forwarding' } },
     { name: 'IPv6 is not forwarded', state: { forwarding: 0 } },
-    { name: 'a policy rule has a say', state: { rules: ['100:\tfrom all fwmark 0x1 lookup 103'] } },
     { name: 'a filter drops', state: { filter: ['-A FORWARD -p tcp -m tcp --dport 3389 -j DROP'] } },
     { name: 'a filter rejects', state: { filter: ['-A FORWARD -j REJECT --reject-with icmp6-port-unreachable'] } },
     { name: 'the policy is to drop', state: { filter: [':FORWARD DROP [0:0]'] } },

@@ -108,7 +108,7 @@ export function track(run: Run): void {
     run.view = ConntrackView.invalid;
     return;
   }
-  if (run.family === 6 && run.protocol === run.icmp && ICMPV6_UNTRACKED.has(run.icmpType)) {
+  if (isNeverTracked(run)) {
     run.untracked = true;
     run.view = ConntrackView.untracked;
     return;
@@ -140,6 +140,11 @@ export function track(run: Run): void {
   }
   if (isIcmpError(run)) relate(run);
   else proceed(run);
+}
+
+/** Messages of IPv6 that connection tracking leaves alone. */
+export function isNeverTracked(run: Run): boolean {
+  return run.family === 6 && run.protocol === run.icmp && run.hasTransport && ICMPV6_UNTRACKED.has(run.icmpType);
 }
 
 /** Marks of the working entry back into it; called when the packet's way ends. */

@@ -9,7 +9,14 @@ import type { Forwarder, ForwarderOptions, SettledFragment, Unknown } from '../f
 import type { Step, Walk } from '../walk.ts';
 import type { AddressPool } from './address-pool.ts';
 import { BEFORE_SLOT, ConnectionTable, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
-import { findCandidates, longestTimeout, loseConnection, rememberMaster, unknownReplyKey } from './conntrack.ts';
+import {
+  findCandidates,
+  isNeverTracked,
+  longestTimeout,
+  loseConnection,
+  rememberMaster,
+  unknownReplyKey,
+} from './conntrack.ts';
 import { wordsKey } from './links.ts';
 import { walkPacket } from './packet-walk.ts';
 import { HAVE_PORTS } from './nat.ts';
@@ -401,7 +408,7 @@ class FamilyForwarder {
     const run = this.#run;
     if ((batch.status[row]! & Status.ip) === 0 || !this.#router.program.tracks) return;
     run.load(batch, row, ingress);
-    if (run.lacksAddress) return;
+    if (run.lacksAddress || isNeverTracked(run)) return;
     // RELATED to a connection that it quotes, which is not decoded.
     if (run.protocol === run.icmp && run.hasTransport && isUnreadError(batch, row)) this.table.lost.addAll();
     else loseConnection(run);
