@@ -328,14 +328,23 @@ class MergedLive implements LiveCaptures {
 
   #deliver(batch: PacketBatch): void {
     while (batch.length < batch.capacity) {
-      let chosen: Feed | undefined;
-      for (const feed of this.#feeds) {
-        if (feed.queue.length === 0 || feed.queue.firstTime > this.#settled) continue;
-        if (chosen === undefined || feed.queue.compareFirst(chosen.queue) < 0) chosen = feed;
+      // The earliest, and the earliest of the others: up to there it may go; through equal times only where it comes first.
+      let chosen = -1;
+      let limit = -1;
+      for (let index = 0; index < this.#feeds.length; index++) {
+        const { queue } = this.#feeds[index]!;
+        if (queue.length === 0) continue;
+        if (chosen < 0 || queue.compareFirst(this.#feeds[chosen]!.queue) < 0) {
+          limit = chosen;
+          chosen = index;
+        } else if (limit < 0 || queue.compareFirst(this.#feeds[limit]!.queue) < 0) limit = index;
       }
-      if (chosen === undefined) return;
-      chosen.queue.take(batch, batch.length);
-      batch.length++;
+      if (chosen < 0) return;
+      const other = limit < 0 ? undefined : this.#feeds[limit]!.queue;
+      const { queue } = this.#feeds[chosen]!;
+      const count = queue.take(batch, batch.length, this.#settled, other, chosen < limit);
+      if (count === 0) return;
+      batch.length += count;
     }
   }
 

@@ -5,6 +5,9 @@ import { type FrameReader, ReadResult } from './frame-reader.ts';
 /** Rows that wait for their turn: a fifth of a second at 300,000 packets/s. */
 const QUEUE_ROWS = 65_536;
 
+/** From so many slots in a row on, copying them as a block is worth a turn of its own. */
+const MIN_BLOCK = 64;
+
 /**
  * The frames of one live source that wait until none can come any more that belongs before them. In time order; a frame that comes late
  * is put in its place, which costs as much as it is late.
@@ -64,29 +67,52 @@ export class LiveQueue {
     return ReadResult.frame;
   }
 
-  /** Whether this queue's first frame comes before another's; equal times are told by the caller. */
+  /** Negative where this queue's first frame comes before another's, 0 where both have one time. */
   compareFirst(other: LiveQueue): number {
-    const own = this.#slotAt(0);
-    const others = other.#slotAt(0);
-    return (
-      this.#slab.seconds[own]! - other.#slab.seconds[others]! ||
-      this.#slab.nanoseconds[own]! - other.#slab.nanoseconds[others]!
-    );
+    return this.#compare(this.#slotAt(0), other, other.#slotAt(0));
   }
 
-  /** Moves the first frame to a row. */
-  take(batch: PacketBatch, row: number): void {
-    const slot = this.#slotAt(0);
-    this.#deliveredTime = this.#timeOf(slot);
-    batch.copyRows(this.#slab, slot, row, 1);
-    this.#first = (this.#first + 1) & (QUEUE_ROWS - 1);
-    this.#length--;
+  /**
+   * Moves the first frames, up to a time and to where `other` has an earlier one (or, unless `orEqual`, one of the same time), to the batch's rows
+   * from `row` on; returns how many. At least one where the first frame may go.
+   */
+  take(batch: PacketBatch, row: number, time: number, other: LiveQueue | undefined, orEqual: boolean): number {
+    const order = this.#order;
+    const first = this.#first;
+    const room = Math.min(batch.capacity - row, this.#length, QUEUE_ROWS - first);
+    const most = orEqual ? 0 : -1;
+    let count = 0;
+    let ascending = 0;
+    while (count < room) {
+      const slot = order[first + count]!;
+      if (this.#timeOf(slot) > time) break;
+      if (other !== undefined && this.#compare(slot, other, other.#slotAt(0)) > most) break;
+      if (ascending === count && slot === order[first]! + count) ascending++;
+      count++;
+    }
+    if (count === 0) return 0;
+    // Slots that follow one another go as a block; what comes behind them goes with the next turn.
+    if (ascending === count || ascending >= MIN_BLOCK) {
+      count = ascending;
+      batch.copyRows(this.#slab, order[first]!, row, count);
+    } else batch.gatherRows(this.#slab, order, first, row, count);
+    this.#deliveredTime = this.#timeOf(order[first + count - 1]!);
+    this.#first = (first + count) & (QUEUE_ROWS - 1);
+    this.#length -= count;
+    return count;
   }
 
   /** Tells the file of frames that came too late to be put in order. */
   report(file: CaptureFile): void {
     if (this.#late > 0) file.countLate(this.#late, this.#firstLate);
     this.#late = 0;
+  }
+
+  #compare(own: number, other: LiveQueue, others: number): number {
+    return (
+      this.#slab.seconds[own]! - other.#slab.seconds[others]! ||
+      this.#slab.nanoseconds[own]! - other.#slab.nanoseconds[others]!
+    );
   }
 
   #putInPlace(): void {
