@@ -27,9 +27,8 @@ describe('frames of live sources are put in order', () => {
     fc.assert(
       fc.property(times, times, fc.integer({ min: 1, max: 64 }), (a, b, capacity) => {
         const queues = [new LiveQueue(), new LiveQueue()] as const;
-        [a, b].forEach((own, file) =>
-          expect(queues[file]!.readFrom(reader(own, file), undefined)).toBe(ReadResult.end),
-        );
+        for (const [file, own] of [a, b].entries())
+          expect(queues[file]!.readFrom(reader(own, file), undefined)).toBe(ReadResult.end);
         const got: string[] = [];
         const batch = new PacketBatch(capacity);
         while (queues[0].length + queues[1].length > 0) {
