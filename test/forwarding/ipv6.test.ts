@@ -4,8 +4,9 @@ import { DecisionBatch, DecisionFlag, DISPOSITIONS, ConntrackView } from '../../
 import type { Forwarder } from '../../src/forwarding/forwarder.ts';
 import { AddressPool, NO_ID } from '../../src/forwarding/linux/address-pool.ts';
 import { createLinuxForwarder } from '../../src/forwarding/linux/linux-forwarder.ts';
-import { formatWords, parseIpAddress } from '../../src/net/ip-address.ts';
+import { formatIpAddress, formatWords, parseIpAddress } from '../../src/net/ip-address.ts';
 import { IpProtocol } from '../../src/net/ip-protocol.ts';
+import { formatPrefix, networkOf, parsePrefix, prefixContains } from '../../src/net/prefix.ts';
 import { makePacket, type PacketSpec } from '../../src/verification/probe-packet.ts';
 import { Status } from '../../src/wire/packet-batch.ts';
 
@@ -192,6 +193,12 @@ describe('IPv6 is simulated by the same machinery', () => {
       'undetermined: which of several routes to this destination is taken is not modelled',
     ],
     [
+      'a gateway with the link-local address that the router has on another link',
+      { routes: ['default via fe80::1 dev eth2 metric 1024 pref medium', ...LOCAL] },
+      ['eth0', CLIENT, '2001:db8:9::1:80'],
+      'eth2 fe80::1',
+    ],
+    [
       'a lower metric wins',
       { routes: ['default via fe80::8 dev eth1 metric 1 pref low', ...MAIN, ...LOCAL] },
       ['eth0', CLIENT, '2001:db8:9::1:80'],
@@ -288,6 +295,42 @@ describe('IPv6 is simulated by the same machinery', () => {
     const router = new Router6();
     const ipv4 = { family: 4, words: [0x0a000001, 0, 0, 0] } as const;
     expect(router.send('eth0', CLIENT, SERVER, { source: ipv4, destination: ipv4 })).toMatch(/\(iptables-save\)/);
+  });
+});
+
+describe('the longest prefix wins', () => {
+  it('among random ones, as by looking at each', () => {
+    let seed = 1;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      return (seed >>> 8) % below;
+    };
+    // Few bits differ, so that prefixes of all lengths cover others.
+    const address = (): string => {
+      const groups = Array.from({ length: 8 }, () => (1 << random(16)).toString(16));
+      return ['2001', ...groups.slice(1).map((group) => (random(2) === 0 ? '0' : group))].join(':');
+    };
+    for (let round = 0; round < 20; round++) {
+      const prefixes = Array.from({ length: 60 }, () => parsePrefix(`${address()}/${4 + random(125)}`)!);
+      const unique = [
+        ...new Map(prefixes.map((prefix) => [formatPrefix(networkOf(prefix)), networkOf(prefix)])).values(),
+      ];
+      const via = (index: number): string => `fe80::${(index + 1).toString(16)}`;
+      const routes = unique.map((prefix, index) => `${formatPrefix(prefix)} via ${via(index)} dev eth2 metric 1024`);
+      const router = new Router6({
+        routes: [...routes, ...LOCAL],
+        tables: '*filter\nCOMMIT\n',
+        rules: [RULES[0]!, RULES[2]!],
+      });
+      for (let packet = 0; packet < 60; packet++) {
+        const near = unique[random(unique.length)]!;
+        const destination = packet % 2 === 0 ? parseIpAddress(address())! : { family: 6 as const, words: near.words };
+        const fitting = unique.filter((prefix) => prefixContains(prefix, destination));
+        const best = fitting.sort((a, b) => b.prefixLength - a.prefixLength)[0];
+        const want = best === undefined ? 'no-route' : `eth2 ${via(unique.indexOf(best))}`;
+        expect(router.send('eth0', CLIENT, `${formatIpAddress(destination)}:80`)).toBe(want);
+      }
+    }
   });
 });
 

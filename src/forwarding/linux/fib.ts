@@ -3,7 +3,7 @@ import { type NextHop, type Route, RouteTableId, type RouteType } from '../../mo
 import { type Family, formatIpAddress, type Words } from '../../net/ip-address.ts';
 import { maskOfLength, maskWords, networkOf } from '../../net/prefix.ts';
 import { type AddressPool, mixWords } from './address-pool.ts';
-import { type Links, wordsKey } from './links.ts';
+import type { Links } from './links.ts';
 import type { Registry } from './reasons.ts';
 
 /** Route types as numbers. */
@@ -316,8 +316,9 @@ function compileHop(
   const { gateway } = nextHop;
   if (gateway !== undefined) {
     routes.hopGateway.set(gateway.words, 4 * hop);
-    // A gateway that is the router itself means on-link (linux-forwarding 4.5).
-    const self = gateway.family === 4 ? links.own.has(gateway.words[0] | 0) : links.own6.has(wordsKey(gateway.words));
+    // A gateway that is the router itself means on-link (linux-forwarding 4.5). IPv6 has none such, and on another link another router may
+    // have the same link-local address. Ref: net/ipv6/route.c: ip6_validate_gw().
+    const self = gateway.family === 4 && links.own.has(gateway.words[0] | 0);
     if (!self) flags |= gateway.family === 4 ? HopFlag.gateway : HopFlag.gateway | HopFlag.gateway6;
   }
   routes.hopFlags[hop] = flags;
