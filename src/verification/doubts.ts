@@ -35,6 +35,10 @@ export class Doubts {
     const { complete, mayShareTuple, resolved } = this.#partial;
     const reasons: string[] = [];
     if (complete) return reasons;
+    if (this.#partial.run.covers && item.ways.length === 0 && item.connection.unpairedEgress > 0)
+      reasons.push(
+        'its packets were captured as they left the router only: where they came from, and so whether past SPS, is not known',
+      );
     const isTcp = item.connection.protocol === IpProtocol.tcp;
     const shared =
       specSharing === undefined ? undefined : { ...specSharing, unrelatedSequences: true, serverLegOnly: false };
