@@ -35,7 +35,7 @@ export class Doubts {
     const { complete, mayShareTuple, resolved } = this.#partial;
     const reasons: string[] = [];
     if (complete) return reasons;
-    if (this.#partial.run.covers && item.ways.length === 0 && item.connection.unpairedEgress > 0)
+    if (item.ways.length === 0 && item.connection.unpairedEgress > 0)
       reasons.push(
         'its packets were captured as they left the router only: where they came from, and so whether past SPS, is not known',
       );

@@ -7,8 +7,7 @@ import { openCaptureSet } from '../../src/capture/open-capture.ts';
 import type { Router } from '../../src/verification/router.ts';
 import { trace, type TracedFrame, type TraceTotals } from '../../src/verification/trace.ts';
 import { runCli } from '../cli/compiled-cli.ts';
-import { ROUTER_INTERFACES } from '../lab/topology.ts';
-import { frameKey, type ObservedFrames, observeFrames } from './observed-frames.ts';
+import { frameKey, hostOf, type ObservedFrames, observeFrames, ROUTER_NAMES } from './observed-frames.ts';
 import {
   captureArguments,
   FORMS,
@@ -115,9 +114,9 @@ function compare(frame: TracedFrame, observed: ObservedFrames, counts: Counts): 
     return wrong(`by ${frame.egress}, but no copy left`);
   }
   counts.paired++;
-  if (!(ROUTER_INTERFACES as readonly string[]).includes(frame.egress!)) return wrong(`by ${frame.egress}`);
+  if (![...ROUTER_NAMES, 'eth3'].includes(frame.egress!)) return wrong(`by ${frame.egress}`);
   if (frame.egress !== copy.egress) return wrong(`by ${frame.egress}, but it left by ${copy.egress}`);
-  if (copy.nextHop !== undefined && frame.nextHop !== copy.nextHop)
+  if (copy.nextHop !== undefined && hostOf(frame.nextHop!) !== hostOf(copy.nextHop))
     return wrong(`to ${frame.nextHop}, but it was sent to ${copy.nextHop}`);
   return [];
 }
@@ -168,7 +167,20 @@ describe('trace --format ndjson', () => {
     expect(rest.at(-1)).toEqual({ type: 'summary', ...traceTotals });
     const paths = inputsOf(scenario, form).map((input) => input.path);
     const want = frames.map(
-      ({ file, frame, ingress, disposition, egress, nextHop, fwmark, connmark, table, observedEgress }) =>
+      ({
+        file,
+        frame,
+        ingress,
+        disposition,
+        egress,
+        nextHop,
+        fwmark,
+        connmark,
+        table,
+        observedEgress,
+        icmpRedirect,
+        rejected,
+      }) =>
         // Absent rather than null.
         JSON.parse(
           JSON.stringify({
@@ -183,6 +195,8 @@ describe('trace --format ndjson', () => {
             connmark,
             table,
             observedEgress,
+            ...(icmpRedirect && { icmpRedirect }),
+            ...(rejected && { rejected }),
           }),
         ),
     );

@@ -25,6 +25,11 @@ export interface ObservedFrames {
   neverResolved(address: string, interfaceName: string, seconds: number): boolean;
 }
 
+/** By index, from 2. The fourth, where there is one, is a tunnel in captures that do not name it. */
+export const ROUTER_NAMES: readonly string[] = [...ROUTER_INTERFACES, 'tun0'];
+/** Addresses beside their first that hosts of the lab have: their frames may go to the MAC address of either. */
+const FURTHER_ADDRESSES: Readonly<Record<string, string>> = { '10.0.0.20': '10.0.0.10' };
+
 /** Three requests, a second apart. */
 const PATIENCE_SECONDS = 3;
 /** In the lab every copy leaves within that time, or waits for ARP. */
@@ -59,7 +64,7 @@ export async function observeFrames(inputs: readonly CaptureInput[]): Promise<Ob
     for (let row = 0; row < batch.length; row++) {
       const seconds = batch.seconds[row]! + batch.nanoseconds[row]! / 1e9;
       const { name, index } = captures.interfaces[batch.captureInterface[row]!]!;
-      const device = name ?? ROUTER_INTERFACES[index! - 2] ?? `interface ${index}`;
+      const device = name ?? ROUTER_NAMES[index! - 2] ?? `interface ${index}`;
       const leaves =
         batch.direction[row] === Direction.unknown
           ? formatMac(batch.sourceMac[row]!).endsWith(':fe')
@@ -118,6 +123,11 @@ function packetKey(batch: PacketBatch, row: number, ttl: number): string {
     batch.icmpType[row],
     batch.icmpCode[row],
   ].join();
+}
+
+/** The address that the MAC address of this address' host spells. */
+export function hostOf(address: string): string {
+  return FURTHER_ADDRESSES[address] ?? address;
 }
 
 /** `02:00:ac:10:00:01` is 172.16.0.1. */
