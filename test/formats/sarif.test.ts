@@ -80,7 +80,8 @@ describe('sarif', () => {
       if (physicalLocation.region === undefined) continue;
       const text = readFileSync(decodeURIComponent(physicalLocation.artifactLocation.uri), 'utf8').split('\n');
       expect(text[physicalLocation.region.startLine - 1]).toContain(
-        physicalLocation.region.snippet.text.trim().split('\n')[0],
+        // A long line is shown as far as its first part goes.
+        physicalLocation.region.snippet.text.trim().split('\n')[0]!.replace(/ …$/, ''),
       );
     }
   });
