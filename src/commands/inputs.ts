@@ -73,6 +73,9 @@ export function loadRouter(
   }
   const files = used.flatMap(stateFiles);
   const sources = files.map((path) => ({ path, text: readText(path) }));
+  // In enough noise some line looks like a statement of some language.
+  const binary = sources.find((source) => source.text.includes('\u0000'));
+  if (binary !== undefined) throw new InputError(`${binary.path}: this is no router state but a binary file`);
   const router = assumeDown(routerOfDevice(parseDevice(sources)), nextHopsDown);
   return {
     router,

@@ -48,14 +48,27 @@ describe('the JSON schema of site files', () => {
 describe('init', () => {
   const states = new Map(storedScenarios().map((scenario) => [routerPath(scenario), scenario]));
   // Of these nothing can be inferred: no redirect, or one that nothing reads yet.
-  const bare = new Set(['plain-before-redirect', 'native-nftables', 'empty-table']);
+  const bare = new Set([
+    'plain-before-redirect',
+    'native-nftables',
+    'empty-table',
+    'destination-nat',
+    'ios-list-undefined',
+    'ios-map-undefined',
+    'ios-next-hop-not-connected',
+  ]);
 
   it.each([...states].filter(([, { name }]) => !bare.has(name)))(
     'what it writes is read, valid and what would have been inferred: %s',
     (router, { name }) => {
       const { status, stdout, stderr } = runCli(['init', '--router', router, '--output', '-']);
       expect({ name, status, stderr }).toEqual({ name, status: 0, stderr: '' });
-      expect(parseSiteFile('site.yaml', stdout)).toMatchObject({ sps: [expect.any(String)], spsInterfaces: ['eth1'] });
+      const stored = join(ROOT, 'captures', name, 'redirect-verify.yaml');
+      const { spsInterfaces } = parseSiteFile(stored, readFileSync(stored, 'utf8'));
+      const made = parseSiteFile('site.yaml', stdout);
+      expect(made.sps?.length).toBeGreaterThan(0);
+      // The one that the redirect leads to; others that face SPS are not in the state.
+      expect(spsInterfaces).toEqual(expect.arrayContaining([...(made.spsInterfaces ?? ['none'])]));
       expect(isValid(parse(stdout))).toBe(true);
       expect(stdout).toMatch(/# inferred from the redirect's next hop:\n# {3}\S+:\d+:\d+ {2}\S/);
     },
