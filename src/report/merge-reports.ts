@@ -41,7 +41,10 @@ export function mergeReports(given: readonly NamedReport[], which: ReportOptions
     inconclusive: sum(reports, (report) => report.summary.inconclusive),
     findings: { error: count('error'), warning: count('warning'), note: count('note') },
   };
-  const notices = [...new Set(reports.flatMap((report) => report.router.notices ?? []))];
+  // A notice may have equal lines: those of the first report stay as they are.
+  const own = reports[0]!.router.notices ?? [];
+  const others = reports.slice(1).flatMap((report) => report.router.notices ?? []);
+  const notices = [...own, ...new Set(others.filter((notice) => !own.includes(notice)))];
   const { notices: _, ...router } = first.report.router;
   return {
     schema: 'redirect-verify/report/1',
