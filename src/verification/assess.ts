@@ -68,10 +68,15 @@ function withDoubts(item: JudgedConnection, synthesis: Synthesis, doubts: Doubts
   if (doubts.isOfUnknownClient(item)) return NO_PROBES;
   const probes = synthesis.probesFor(item);
   // What fails anyway needs no doubt.
-  if (item.ways.some((way) => way.category !== 'viaSps' && !way.stray) || probes.problems.length > 0) return probes;
+  if (item.ways.some((way) => way.category !== 'viaSps' && !way.stray)) return probes;
+  // What is INVALID by made-up sequence numbers only is a doubt where the capture does not show the real ones.
+  const isDoubt = probes.problems.every((probe) => probe.key.conntrack === ConntrackView.invalid);
+  if (probes.problems.length > 0 && !isDoubt) return probes;
   const [spec] = synthesis.specsOf(item);
   const reasons = doubts.of(item, spec, synthesis.specOf(item, 'client-same-port'));
-  return reasons.length === 0 ? probes : { ...probes, undetermined: [...probes.undetermined, ...reasons] };
+  return reasons.length === 0
+    ? probes
+    : { ...probes, problems: [], undetermined: [...probes.undetermined, ...reasons] };
 }
 
 /** Copies of frames that were sent to SPS's address bear SPS's MAC address; so do the frames that answer them. */
