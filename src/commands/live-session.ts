@@ -87,14 +87,19 @@ export class LiveSession {
     this.#options = options;
   }
 
-  /** Captures and judges until something ends it. Throws InputError where it cannot. */
-  async run(): Promise<void> {
-    const { write, metrics, duration } = this.#options;
+  /** Begins to capture. Throws InputError where it cannot. */
+  async open(): Promise<void> {
+    const { write, metrics } = this.#options;
     process.on('SIGINT', this.#onSignal).on('SIGTERM', this.#onSignal);
     if (metrics !== undefined) this.#server = await serveMetrics(metrics, () => this.#measure());
     if (write !== undefined) this.#writer = new PcapngWriter(write);
-    const captures = await this.#open();
-    this.#captures = captures;
+    this.#captures = await this.#openSources();
+  }
+
+  /** Judges what is captured until something ends it. */
+  async run(): Promise<void> {
+    const { duration } = this.#options;
+    const captures = this.#captures!;
     this.#verification = new LiveVerification(captures, this.#subject.loaded, this.#subject.stated, {
       verifyChecksums: this.#options.verifyChecksums ?? false,
       requireObserved: this.#options.require === 'observed',
@@ -140,7 +145,7 @@ export class LiveSession {
     process.off('SIGINT', this.#onSignal).off('SIGTERM', this.#onSignal);
   }
 
-  #open(): Promise<LiveCaptures> {
+  #openSources(): Promise<LiveCaptures> {
     return openLiveCaptures(this.#sources, {
       verifyChecksums: this.#options.verifyChecksums ?? false,
       ...(this.#writer !== undefined && { onFrame: (frame) => this.#writer?.write(frame) }),

@@ -10,6 +10,9 @@ import { parseSiteFile } from './site-file.ts';
 import { statedIntent } from './stated-intent.ts';
 import { refuseInput } from './write-output.ts';
 
+/** A stream may be silent for long before its first bytes: after this time the user is told what is waited for. */
+const PATIENCE_MILLISECONDS = 1000;
+
 /** `redirect-verify live [-i IFACE...] [-]`: the verdicts of verify as traffic flows. */
 export function addLive(program: Command): void {
   const command = program
@@ -60,17 +63,31 @@ async function run(streams: readonly string[], options: LiveOptions): Promise<nu
   if (site?.pickedUp === true) say(`site file: ${site.path}`);
   const filter = options.filter ?? filterOf(resolveIntent(stated, loaded.router).intent);
   const sources = liveSources({ streams, interfaces: options.interface ?? [], via: options.via, filter });
-  if (options.quiet !== true)
-    say(
-      `listening to ${sources.map((source) => source.path).join(', ')}${streams.length > 0 ? '' : ` for ${filter}`}; Ctrl-C ends it with the report`,
-    );
+  const listening = `listening to ${sources.map((source) => source.path).join(', ')}${streams.length > 0 ? '' : ` for ${filter}`}; Ctrl-C ends it with the report`;
   const session = new LiveSession(sources, { loaded, stated, inputs }, options);
   try {
+    await announced(session, options.quiet === true ? undefined : listening);
     await session.run();
     return session.report();
   } finally {
     await session.close();
   }
+}
+
+/** Opens the session and says what it listens to: at once where that goes quickly, so that a failure is one line; else while it waits. */
+async function announced(session: LiveSession, listening: string | undefined): Promise<void> {
+  let unsaid = listening;
+  const announce = () => {
+    if (unsaid !== undefined) say(unsaid);
+    unsaid = undefined;
+  };
+  const waiting = setTimeout(announce, PATIENCE_MILLISECONDS);
+  try {
+    await session.open();
+  } finally {
+    clearTimeout(waiting);
+  }
+  announce();
 }
 
 /** Parses `90`, `90s`, `15m` or `2h` into seconds. */
