@@ -97,7 +97,7 @@ export const BREAKAGES: readonly Breakage[] = [
   {
     name: 'keep-entry',
     mistake: 'an entry kept after a drop before confirm',
-    edits: [{ file: `${LINUX}/linux-forwarder.ts`, from: 'if (!survives) {', to: 'if (table === undefined) {' }],
+    edits: [{ file: `${LINUX}/entry-commit.ts`, from: 'if (!survives) {', to: 'if (table === undefined) {' }],
   },
   {
     name: 'goto-return',
@@ -115,7 +115,7 @@ export const BREAKAGES: readonly Breakage[] = [
     mistake: 'metric order',
     edits: [
       {
-        file: `${LINUX}/fib.ts`,
+        file: `${LINUX}/fib-table.ts`,
         from: 'model[a]!.metric - model[b]!.metric',
         to: 'model[b]!.metric - model[a]!.metric',
       },

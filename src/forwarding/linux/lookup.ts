@@ -1,6 +1,7 @@
 import { RouteTableId } from '../../model/routing.ts';
 import { formatWords } from '../../net/ip-address.ts';
-import { describeRoute, type FibTable, findNetwork6, HopFlag, hashPrefix, RouteKind, tableLabel } from './fib.ts';
+import { describeRoute, HopFlag, RouteKind, tableLabel } from './fib.ts';
+import { type FibTable, findNetwork6, hashPrefix } from './fib-table.ts';
 import { Answer } from './answer.ts';
 import { multipathHash, UNKNOWN_HASH } from './multipath.ts';
 import { matchMark } from './match.ts';

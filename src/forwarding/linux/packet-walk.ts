@@ -1,8 +1,9 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView, DecisionFlag, Disposition } from '../decision.ts';
+import { loseConnection } from './connection-lookup.ts';
 import { ENTRY_LENGTH, Entry, EntryFlag } from './connection-table.ts';
-import { loseConnection, storeMarks, track } from './conntrack.ts';
+import { storeMarks, track } from './conntrack.ts';
 import { answerDelivered } from './local-answers.ts';
 import type { HookPlace } from './match.ts';
 import {

@@ -1,0 +1,160 @@
+import type { Route } from '../../model/routing.ts';
+import type { Words } from '../../net/ip-address.ts';
+import { maskOfLength, maskWords, networkOf } from '../../net/prefix.ts';
+import { mixWords } from './address-pool.ts';
+
+/**
+ * One routing table for longest-prefix match: for each prefix length that occurs, longest first, a hash of networks. The routes of one
+ * prefix stand together, in the order in which the kernel looks at them.
+ */
+export interface FibTable {
+  readonly id: number;
+  readonly lengths: Uint8Array;
+  /** One word a length; four of IPv6. */
+  readonly masks: Int32Array;
+  readonly hashes: readonly PrefixHash[];
+  /** Id of "this table is not in the router's state" where a miss says nothing, −1 where the table is complete. */
+  readonly missReason: number;
+}
+
+/** Networks of one length; values are ranges of {@link Fib.order}. */
+export interface PrefixHash {
+  readonly mask: number;
+  /** One word a slot; four of IPv6. */
+  readonly keys: Int32Array;
+  /** First place in the order, −1 an empty slot. */
+  readonly first: Int32Array;
+  readonly count: Int32Array;
+}
+
+export function compileTable6(
+  id: number,
+  numbers: readonly number[],
+  model: readonly Route[],
+  order: number[],
+  missReason: number,
+): FibTable {
+  const byLength = new Map<number, Map<string, { network: Words; numbers: number[] }>>();
+  for (const number of numbers) {
+    const { prefix } = model[number]!;
+    const network = networkOf(prefix).words;
+    const networks = byLength.get(prefix.prefixLength) ?? new Map<string, { network: Words; numbers: number[] }>();
+    byLength.set(prefix.prefixLength, networks);
+    const known = networks.get(network.join());
+    if (known === undefined) networks.set(network.join(), { network, numbers: [number] });
+    else known.numbers.push(number);
+  }
+  const lengths = [...byLength.keys()].sort((a, b) => b - a);
+  return {
+    id,
+    lengths: Uint8Array.from(lengths),
+    masks: Int32Array.from(lengths.flatMap((length) => [...maskWords(6, length)])),
+    hashes: lengths.map((length) => compileHash6([...byLength.get(length)!.values()], model, order)),
+    missReason,
+  };
+}
+
+function compileHash6(
+  networks: readonly { readonly network: Words; readonly numbers: number[] }[],
+  model: readonly Route[],
+  order: number[],
+): PrefixHash {
+  let size = 4;
+  while (size < networks.length * 2) size *= 2;
+  const hash = {
+    mask: size - 1,
+    keys: new Int32Array(4 * size),
+    first: new Int32Array(size).fill(-1),
+    count: new Int32Array(size),
+  };
+  for (const { network, numbers } of networks) {
+    sortRoutes(numbers, model);
+    let slot = mixWords(...network) & hash.mask;
+    while (hash.first[slot] !== -1) slot = (slot + 1) & hash.mask;
+    hash.keys.set(network, 4 * slot);
+    hash.first[slot] = order.length;
+    hash.count[slot] = numbers.length;
+    order.push(...numbers);
+  }
+  return hash;
+}
+
+/** The slot of the network of an address with a table's length by index; an empty one where the table has it not. */
+export function findNetwork6(table: FibTable, index: number, words: Uint32Array, at: number): number {
+  const { masks } = table;
+  const { mask, keys, first } = table.hashes[index]!;
+  const a = (words[at]! & masks[4 * index]!) | 0;
+  const b = (words[at + 1]! & masks[4 * index + 1]!) | 0;
+  const c = (words[at + 2]! & masks[4 * index + 2]!) | 0;
+  const d = (words[at + 3]! & masks[4 * index + 3]!) | 0;
+  let slot = mixWords(a, b, c, d) & mask;
+  while (
+    first[slot] !== -1 &&
+    (keys[4 * slot] !== a || keys[4 * slot + 1] !== b || keys[4 * slot + 2] !== c || keys[4 * slot + 3] !== d)
+  ) {
+    slot = (slot + 1) & mask;
+  }
+  return slot;
+}
+
+export function compileTable(
+  id: number,
+  numbers: readonly number[],
+  model: readonly Route[],
+  order: number[],
+  missReason: number,
+): FibTable {
+  const byLength = new Map<number, Map<number, number[]>>();
+  for (const number of numbers) {
+    const { prefixLength, words } = model[number]!.prefix;
+    const network = words[0] & maskOfLength(prefixLength);
+    let networks = byLength.get(prefixLength);
+    if (networks === undefined) {
+      networks = new Map();
+      byLength.set(prefixLength, networks);
+    }
+    const list = networks.get(network);
+    if (list === undefined) networks.set(network, [number]);
+    else list.push(number);
+  }
+  const lengths = [...byLength.keys()].sort((a, b) => b - a);
+  return {
+    id,
+    lengths: Uint8Array.from(lengths),
+    masks: Int32Array.from(lengths, (length) => maskOfLength(length) | 0),
+    hashes: lengths.map((length) => compileHash(byLength.get(length)!, model, order)),
+    missReason,
+  };
+}
+
+/** Higher TOS first, then lower metric, then insertion; sort() is stable. Ref: fib_trie.c: fib_insert_alias(). */
+function sortRoutes(numbers: number[], model: readonly Route[]): void {
+  numbers.sort((a, b) => model[b]!.tos - model[a]!.tos || model[a]!.metric - model[b]!.metric);
+}
+
+function compileHash(networks: ReadonlyMap<number, number[]>, model: readonly Route[], order: number[]): PrefixHash {
+  let size = 4;
+  while (size < networks.size * 2) size *= 2;
+  const hash = {
+    mask: size - 1,
+    keys: new Int32Array(size),
+    first: new Int32Array(size).fill(-1),
+    count: new Int32Array(size),
+  };
+  for (const [network, numbers] of networks) {
+    sortRoutes(numbers, model);
+    let slot = hashPrefix(network, hash.mask);
+    while (hash.first[slot] !== -1) slot = (slot + 1) & hash.mask;
+    hash.keys[slot] = network;
+    hash.first[slot] = order.length;
+    hash.count[slot] = numbers.length;
+    order.push(...numbers);
+  }
+  return hash;
+}
+
+/** Slot of a network in a hash of mask + 1 slots. */
+export function hashPrefix(network: number, mask: number): number {
+  const mixed = Math.imul(network ^ (network >>> 15), 0x9e3779b1);
+  return (mixed ^ (mixed >>> 16)) & mask;
+}
