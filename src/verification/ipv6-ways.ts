@@ -1,7 +1,8 @@
 import type { IpAddress } from '../net/ip-address.ts';
 import { equalIpAddress, formatIpAddress } from '../net/ip-address.ts';
 import { LinkDestination, type PacketBatch, Status } from '../wire/packet-batch.ts';
-import type { FrameTally, Replay } from './replay.ts';
+import type { FrameTally } from './frame-tally.ts';
+import type { Replay } from './replay.ts';
 import type { Router } from './router.ts';
 
 /** Destinations that are told apart; a router's clients have few that are monitored. */
