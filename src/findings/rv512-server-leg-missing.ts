@@ -28,7 +28,7 @@ export const serverLegMissing: Finding = {
         !item.hasServerLeg &&
         // On a segment of their own SPS and the server need no router.
         !isServerBesideSps(run, item) &&
-        !hasFixedTarget(run, item) &&
+        !hasOtherServerLeg(run, item) &&
         // What began before the capture had its server leg opened then.
         (item.connection.seen & Seen.synToServer) !== 0 &&
         (item.connection.seen & Seen.establishedByClient) !== 0 &&
@@ -55,10 +55,14 @@ export const serverLegMissing: Finding = {
 /** SPS may first ask the client who he is. */
 const WINDOW_NANOSECONDS = 30e9;
 
-/** Whether SPS opened a connection to a server that no client asked for meanwhile: where its policy names a target of its own, that is the server leg. */
-function hasFixedTarget(run: Verification, { connection }: JudgedConnection): boolean {
-  return run.connections.some(({ leg, connection: other }) => {
+/**
+ * Whether SPS opened a connection to a server that no client asked for meanwhile: where its policy names a target of its own, that is the
+ * server leg. So may one be that came in by an interface of which it is not known whether SPS is there.
+ */
+function hasOtherServerLeg(run: Verification, { connection }: JudgedConnection): boolean {
+  return run.connections.some(({ leg, mayBeOfSps, connection: other }) => {
     const age = other.firstTime - connection.firstTime;
+    if (mayBeOfSps && age >= 0 && age <= WINDOW_NANOSECONDS) return true;
     if (leg !== 'server' || age < 0 || age > WINDOW_NANOSECONDS) return false;
     return !run.connections.some(
       (client) => client.leg === 'client' && client.connection.server.join() === other.server.join(),

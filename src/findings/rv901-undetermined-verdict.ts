@@ -45,16 +45,17 @@ export const undeterminedVerdict: Finding = {
 };
 
 function words(run: Verification, failure: Failure): string {
-  const begun = run.connections.some(
-    (item) => failure.connections.has(item.connection.id) && beganBefore(item.connection),
-  );
+  const concerned = run.connections.filter((item) => failure.connections.has(item.connection.id));
+  const begun = concerned.some((item) => beganBefore(item.connection));
   const reason =
     failure.unknown?.reason ??
-    (begun
-      ? 'its connection began before the capture, and no copy of it shows where it went'
-      : failure.key.conntrack === ConntrackView.invalid
-        ? 'it does not fit into its connection as captured, packets are missing from the capture, and no copy of it shows where it went'
-        : 'whether it comes from SPS cannot be told: the MAC address of SPS is not known');
+    (concerned.some((item) => item.mayBeOfSps)
+      ? "its connection came in where the redirect takes no clients: if SPS opened it, state its address and interface there, too (--sps, --sps-interface); if a client did, state SPS's interface as it is"
+      : begun
+        ? 'its connection began before the capture, and no copy of it shows where it went'
+        : failure.key.conntrack === ConntrackView.invalid
+          ? 'it does not fit into its connection as captured, packets are missing from the capture, and no copy of it shows where it went'
+          : 'whether it comes from SPS cannot be told: the MAC address of SPS is not known');
   return `the way of ${packetWords(run, failure)} is not determined: ${reason}`;
 }
 

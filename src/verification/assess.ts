@@ -51,12 +51,11 @@ export function assess(
   connections.forEach((item, index) => {
     item.connection.id = index + 1;
   });
-  pairSessions(connections);
+  const hasOwnPort = pairSessions(connections);
+  doubtOrigins(connections, run, resolved);
   const snatInferred = resolved.intent.snat === 'unknown';
   const snat = snatInferred ? snatSeen(connections, resolved.intent) : resolved.intent.snat;
   const synthesis = new Synthesis(run, router, resolved, snat, whatIf, spoofingSeen(connections));
-  // A port of SPS's own is shown by a client leg and its server leg, which are two connections then.
-  const hasOwnPort = connections.some((item) => item.leg === 'client' && item.hasServerLeg);
   const mayShareTuple = (snat === 'client' || snat === 'unknown') && !hasOwnPort;
   const doubts = new Doubts({ run, router, resolved, complete: complete && run.covers, mayShareTuple });
   for (const item of connections)
@@ -65,7 +64,7 @@ export function assess(
 }
 
 function withDoubts(item: JudgedConnection, synthesis: Synthesis, doubts: Doubts): JudgedProbes {
-  if (doubts.isOfUnknownClient(item)) return NO_PROBES;
+  if (item.mayBeOfSps || doubts.isOfUnknownClient(item)) return NO_PROBES;
   const probes = synthesis.probesFor(item);
   // What fails anyway needs no doubt.
   if (item.ways.some((way) => way.category !== 'viaSps' && !way.stray)) return probes;
@@ -100,6 +99,23 @@ function learnSpsAddresses(run: Replay): void {
   }
   for (const path of paths.paths)
     if (!path.synthetic && senders.facesSps(path.ingress)) senders.noteSender(path.sourceMac);
+}
+
+/**
+ * The redirect names the next hop that clients are sent to; SPS may reach servers by another interface, of which its rules say nothing.
+ * What came in neither there nor where the rules take clients may be SPS's, unless the capture shows where SPS's requests come from.
+ */
+function doubtOrigins(connections: readonly JudgedConnection[], run: Replay, resolved: ResolvedIntent): void {
+  const { onlyClientInterfaces } = resolved;
+  if (onlyClientInterfaces === undefined || connections.some(({ leg }) => leg !== 'client')) return;
+  for (const item of connections) {
+    const requests = item.ways.filter((way) => way.path.toServer && !way.path.synthetic);
+    if (requests.length === 0) continue;
+    if (requests.some(({ path }) => onlyClientInterfaces.includes(run.forwarder.interfaceNames[path.ingress] ?? '')))
+      continue;
+    item.mayBeOfSps = true;
+    item.ways = item.ways.map((way) => ({ ...way, category: 'undetermined' }));
+  }
 }
 
 function isRouters(router: Router, connection: Connection): boolean {
@@ -145,6 +161,7 @@ function judgeConnection(
     ways: settled,
     leg: legOf(connection, settled, intent),
     clientIsRouter,
+    mayBeOfSps: false,
     hasServerLeg: false,
     probes: NO_PROBES,
   };
@@ -322,7 +339,7 @@ class Synthesis {
   #session(item: JudgedConnection, spoofing: Spoofing): readonly Probe[] {
     const spec = this.specOf(item, spoofing);
     if (spec === undefined) return [];
-    const key = `${spec.protocol}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}/${spec.clientMac}/${spoofing}/${spec.serverInterface}/${spec.unrelatedSequences}`;
+    const key = `${spec.protocol}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}/${spec.clientMac}/${spoofing}/${spec.serverInterface}/${spec.unrelatedSequences}/${spec.serverLegOnly}`;
     let cached = this.#cache.get(key);
     if (cached === undefined) {
       cached = { probes: runSession(this.#run.forwarder, spec) };
@@ -332,7 +349,7 @@ class Synthesis {
   }
 
   specsOf(item: JudgedConnection): SessionSpec[] {
-    if (item.clientIsRouter) return [];
+    if (item.clientIsRouter || item.mayBeOfSps) return [];
     return (this.#variants() ?? (['own', 'client-other-port', 'client-same-port'] as const)).flatMap(
       (spoofing) => this.specOf(item, spoofing) ?? [],
     );

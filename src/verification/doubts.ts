@@ -73,7 +73,7 @@ export class Doubts {
 
   /** Whether with every packet seen some of the session would be INVALID, and not go where they should. */
   #escapesWhenInvalid(spec: SessionSpec): boolean {
-    const key = `${spec.spoofing}/${spec.unrelatedSequences}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}`;
+    const key = `${spec.spoofing}/${spec.unrelatedSequences}/${spec.serverLegOnly}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}`;
     const known = this.#escapes.get(key);
     if (known !== undefined) return known;
     const escapes = runSession(this.#partial.router.forwarder(), spec).some(

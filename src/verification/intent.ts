@@ -24,6 +24,11 @@ export interface ResolvedIntent {
   readonly ambiguousSps: boolean;
   /** Interface that the redirect rules name for clients; for synthesis where no client was captured. */
   readonly clientInterface?: string;
+  /**
+   * Nobody stated SPS's interfaces, and the redirect's rules name those that clients enter by: SPS may have another than the one that they
+   * are redirected to. The clients' interfaces; absent where all of SPS's are known.
+   */
+  readonly onlyClientInterfaces?: readonly string[];
 }
 
 /**
@@ -61,7 +66,9 @@ export function resolveIntent(stated: StatedIntent, router: Router): ResolvedInt
     );
   if (stated.services === undefined) inferred.push('services');
   if (services.length === 0)
-    throw new InputError("no rule in the router's state selects a service to redirect: name it with --service");
+    throw new InputError(
+      `no rule in the router's state selects a service to redirect to SPS (${sps.map(formatIpAddress).join(', ')}): name it with --service, e.g. --service tcp/3389`,
+    );
   const servers =
     stated.servers ??
     dedupe(
@@ -77,10 +84,14 @@ export function resolveIntent(stated: StatedIntent, router: Router): ResolvedInt
     );
   if (stated.clients === undefined && clients.length > 0) inferred.push('clients');
   const clientInterface = selections.find((selection) => selection.ingress !== undefined)?.ingress;
+  const ingresses = requests.flatMap((selection) => selection.ingress ?? []);
+  const mayHaveOthers =
+    stated.spsInterfaces === undefined && requests.length > 0 && ingresses.length === requests.length;
   return {
     intent: { sps, spsInterfaces, snat: stated.snat ?? 'unknown', services, clients, servers, inferred },
     ambiguousSps,
     ...(clientInterface !== undefined && { clientInterface }),
+    ...(mayHaveOthers && { onlyClientInterfaces: ingresses }),
   };
 }
 

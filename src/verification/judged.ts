@@ -32,9 +32,11 @@ export interface JudgedProbes {
 /** A monitored connection with everything that is said about it. */
 export interface JudgedConnection {
   readonly connection: Connection;
-  readonly ways: readonly JudgedWay[];
+  ways: readonly JudgedWay[];
   /** Its client is an address of the router: a client whom the router hides, of whose connection the opening was not captured. */
   readonly clientIsRouter: boolean;
+  /** It came in where the redirect takes no clients, and may be SPS's own by an interface that nobody named. */
+  mayBeOfSps: boolean;
   leg: Leg;
   session?: number;
   /** Client legs: SPS's connection to the server was captured. */

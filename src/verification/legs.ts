@@ -44,13 +44,14 @@ export function snatSeen(connections: readonly JudgedConnection[], intent: Inten
 
 /**
  * Gives the two legs of a session the same number. A leg is paired with the oldest open client leg to the same server that precedes
- * it (with spoofing, of the same client). `covered` then holds for every client leg with a server leg of its own; the number is only
- * given where no other client leg could have been meant.
+ * it (with spoofing, of the same client). `hasServerLeg` then holds for every client leg with a server leg of its own; the number is only
+ * given where no other client leg could have been meant. Whether the two legs of a session are seen to have ports of their own.
  */
-export function pairSessions(connections: readonly JudgedConnection[]): void {
+export function pairSessions(connections: readonly JudgedConnection[]): boolean {
   const waiting = new Map<string, JudgedConnection[]>();
   let session = 0;
-  for (const item of [...connections].sort((a, b) => a.connection.firstTime - b.connection.firstTime)) {
+  let hasOwnPorts = false;
+  for (const item of [...connections].sort(inOrderOfOpening)) {
     const { connection } = item;
     if (item.clientIsRouter) continue;
     if (item.leg === 'both') {
@@ -76,14 +77,35 @@ export function pairSessions(connections: readonly JudgedConnection[]): void {
     if (chosen === undefined) continue;
     queue.splice(queue.indexOf(chosen), 1);
     chosen.hasServerLeg = true;
+    hasOwnPorts ||= !beganBefore(connection) || (showsOneSession(chosen, 0) && showsOneSession(item, 1));
     if (candidates.length > 1) continue;
     session++;
     chosen.session = session;
     item.session = session;
   }
+  return hasOwnPorts;
+}
+
+/** Of those that began before the capture, which packet of it is the first is chance. */
+function inOrderOfOpening(a: JudgedConnection, b: JudgedConnection): number {
+  return openingTime(a) - openingTime(b);
+}
+
+function openingTime({ connection, leg }: JudgedConnection): number {
+  return leg === 'client' && beganBefore(connection) ? Number.NEGATIVE_INFINITY : connection.firstTime;
+}
+
+/**
+ * Whether both directions of the session with SPS's client (0) or with the server (1) were captured, and nothing of the other: were they
+ * one five-tuple, what SPS relays would be there, too.
+ */
+function showsOneSession({ connection }: JudgedConnection, session: 0 | 1): boolean {
+  const isSeen = (direction: 0 | 1): boolean => connection.nextSequences[2 * session + direction]! >= 0;
+  return isSeen(0) && isSeen(1) && connection.nextSequences.filter((next) => next >= 0).length === 2;
 }
 
 function isOpenFor(client: Connection, server: Connection): boolean {
+  if (beganBefore(client)) return server.firstTime <= client.lastTime && client.firstTime <= server.lastTime;
   const age = server.firstTime - client.firstTime;
   return age >= 0 && age < SESSION_WINDOW_NANOSECONDS;
 }

@@ -39,8 +39,8 @@ describe('the intent is inferred', () => {
       try {
         report = await verifyUnstated(scenario, form);
       } catch (error) {
-        // Nothing redirects anything: there is nothing to infer from.
-        expect(String(error)).toMatch(/--sps/);
+        // Nothing redirects anything, or nothing that a rule names: what has to be stated is said.
+        expect(String(error)).toMatch(/: name .* with --(?:sps|sps-interface|service)\b/);
         wants.add('refused');
         continue;
       }
@@ -59,6 +59,19 @@ describe('the intent is inferred', () => {
     const codes = report.findings.map((finding) => finding.code);
     expect(codes).toContain('RV902');
     expect(report.findings.find((finding) => finding.code === 'RV903')?.message).toMatch(/3389/);
+  });
+
+  it('what may be SPS’s by an interface that no rule names is no bypass until its interfaces are stated', async () => {
+    const scenario = storedScenario('two-interfaces');
+    const report = await verifyUnstated(scenario, 'merged');
+    expect(report.verdict).toBe('inconclusive');
+    expect(report.findings.map(({ code }) => code)).not.toContain('RV512');
+    const reason = report.findings.find(({ code, connections }) => code === 'RV901' && connections.includes(2));
+    expect(reason?.message).toMatch(/--sps-interface/);
+    const { router, sources } = routerOf(scenario);
+    const options = { whatIf: false, requireObserved: false, verifyChecksums: false, sources };
+    const stated = await verify(inputsOf(scenario, 'merged'), router, { spsInterfaces: ['eth1'] }, options);
+    expect(stated.connections.map(({ verdict }) => verdict)).toEqual(['inconclusive', 'failed']);
   });
 
   it('a correct set-up is verified, and what was inferred is said', async () => {
