@@ -6,26 +6,36 @@ const RECORD = 16;
 const HEADERS = SLL2 + 40;
 
 const INTERFACE = { eth0: 2, eth1: 3, eth2: 4 } as const;
+const CLIENTS = 0xc0a80001;
+const SPS = 0xac100001;
+const SERVERS = 0x0a00000a;
+/** Ports that SPS uses toward one server. */
+const SPS_PORTS = 60_000;
+const FULL_SEGMENT = 1420;
+/** Bytes that payload is taken from: as hard to compress as text in base64. */
+const POOL_BYTES = 1 << 22;
+
 const MAC = { client: [2, 0, 0xc0, 0xa8, 0, 10], sps: [2, 0, 0xac, 0x10, 0, 1], server: [2, 0, 10, 0, 0, 10] } as const;
 
 export interface GeneratedCapture {
+  readonly seed: number;
   readonly sessions: number;
-  /** Request and answer exchanges in each session. */
+  /** Sessions that are open at one time. */
+  readonly open: number;
+  /** Request and answer exchanges in each session, of eight frames a leg: mean frame 580 bytes. */
   readonly exchanges: number;
-  readonly payload: number;
 }
 
 /**
  * Writes a classic pcap (cooked v2, all interfaces) of sessions through the seed's correct set-up with SPS's own address: every packet as
- * it enters the router and as it leaves it. Returns the number of frames.
+ * it enters the router and as it leaves it. A session is two connections. Returns the number of frames.
  */
 export function generateCapture(path: string, plan: GeneratedCapture): number {
-  const writer = new Writer(path);
-  const open = 50;
-  for (let first = 0; first < plan.sessions; first += open) {
+  const writer = new Writer(path, plan.seed);
+  for (let first = 0; first < plan.sessions; first += plan.open) {
     const sessions = Array.from(
-      { length: Math.min(open, plan.sessions - first) },
-      (_, index) => new Session(writer, first + index, plan.payload),
+      { length: Math.min(plan.open, plan.sessions - first) },
+      (_, index) => new Session(writer, first + index),
     );
     for (const session of sessions) session.open();
     for (let round = 0; round < plan.exchanges; round++) for (const session of sessions) session.exchange();
@@ -39,26 +49,32 @@ interface Leg {
   readonly client: number;
   readonly port: number;
   readonly viaSps: boolean;
+  readonly server: number;
   sequence: number;
   answer: number;
 }
 
 class Session {
   readonly #writer: Writer;
-  readonly #payload: number;
   readonly #legs: readonly Leg[];
 
-  constructor(writer: Writer, index: number, payload: number) {
+  constructor(writer: Writer, index: number) {
     this.#writer = writer;
-    this.#payload = payload;
-    const client = 0xc0a80001 + (index % 200);
-    const port = 20_000 + Math.floor(index / 200);
+    const server = SERVERS + Math.floor(index / SPS_PORTS);
     this.#legs = [
-      { client, port, viaSps: false, sequence: 1000 + index, answer: 5_000_000 + index },
       {
-        client: 0xac100001,
-        port: 1024 + (index % 60_000),
+        client: CLIENTS + (index % 200),
+        port: 20_000 + Math.floor(index / 200),
+        viaSps: false,
+        server,
+        sequence: 1000 + index,
+        answer: 5_000_000 + index,
+      },
+      {
+        client: SPS,
+        port: 1024 + (index % SPS_PORTS),
         viaSps: true,
+        server,
         sequence: 9000 + index,
         answer: 7_000_000 + index,
       },
@@ -75,12 +91,18 @@ class Session {
     }
   }
 
+  /** A request, an answer of two segments, and its acknowledgement: 520 bytes of payload a packet in the mean. */
   exchange(): void {
     for (const leg of this.#legs) {
-      this.#request(leg, 0x18, this.#payload);
-      leg.sequence += this.#payload;
-      this.#answer(leg, 0x18, this.#payload);
-      leg.answer += this.#payload;
+      const request = 20 + this.#writer.random(201);
+      const rest = 340 + this.#writer.random(401);
+      this.#request(leg, 0x18, request);
+      leg.sequence += request;
+      this.#answer(leg, 0x10, FULL_SEGMENT);
+      leg.answer += FULL_SEGMENT;
+      this.#answer(leg, 0x18, rest);
+      leg.answer += rest;
+      this.#request(leg, 0x10, 0);
     }
   }
 
@@ -105,7 +127,7 @@ class Session {
       mac,
       leg.client,
       leg.port,
-      0x0a00000a,
+      leg.server,
       3389,
       leg.sequence,
       acknowledgement,
@@ -122,7 +144,7 @@ class Session {
       from,
       to,
       mac,
-      0x0a00000a,
+      leg.server,
       3389,
       leg.client,
       leg.port,
@@ -141,8 +163,12 @@ class Writer {
   #used = 0;
   #microseconds = 0;
   #identification = 0;
+  #random: number;
+  readonly #pool = Buffer.alloc(POOL_BYTES);
 
-  constructor(path: string) {
+  constructor(path: string, seed: number) {
+    this.#random = seed;
+    for (let at = 0; at < POOL_BYTES; at++) this.#pool[at] = 48 + this.random(64);
     this.#file = openSync(path, 'w');
     const header = Buffer.alloc(24);
     header.writeUInt32LE(0xa1b2c3d4, 0);
@@ -151,6 +177,16 @@ class Writer {
     header.writeUInt32LE(262_144, 16);
     header.writeUInt32LE(276, 20);
     writeSync(this.#file, header);
+  }
+
+  /** 0 … below − 1, the same for the same seed. Ref: xorshift32, Marsaglia 2003 */
+  random(below: number): number {
+    let value = this.#random;
+    value ^= value << 13;
+    value ^= value >>> 17;
+    value ^= value << 5;
+    this.#random = value;
+    return (value >>> 0) % below;
   }
 
   packet(
@@ -167,6 +203,7 @@ class Writer {
     payload: number,
   ): void {
     this.#identification = (this.#identification + 1) & 0xffff;
+    const payloadAt = this.random(POOL_BYTES - 2048);
     for (const leaves of [false, true]) {
       if (this.#used + RECORD + HEADERS + payload > this.#buffer.length) this.#flush();
       const buffer = this.#buffer;
@@ -201,6 +238,7 @@ class Writer {
       buffer[at + 12] = 0x50;
       buffer[at + 13] = flags;
       buffer.writeUInt16BE(64_240, at + 14);
+      this.#pool.copy(buffer, at + 20, payloadAt, payloadAt + payload);
       this.#used += RECORD + HEADERS + payload;
       this.frames++;
     }
