@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { InputError } from '../text/input-error.ts';
 import type { ByteSource } from './byte-source.ts';
 import { type LiveSource, StreamSource } from './live-source.ts';
@@ -80,6 +81,11 @@ export class CapSource implements LiveSource {
   }
 
   trouble(): string | undefined {
-    return this.#ended ?? (this.interface === undefined ? undefined : interfaceTrouble(this.interface));
+    const name = this.interface;
+    if (name === undefined) return this.#ended;
+    // The child does not say why it ended: what became of its interface does.
+    if (this.#ended !== undefined && !existsSync(`/sys/class/net/${name}`))
+      return `the interface ${name} has gone away`;
+    return interfaceTrouble(name) ?? this.#ended;
   }
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../text/input-error.ts';
 import type { ByteSource } from './byte-source.ts';
 import { type LiveSource, StreamSource } from './live-source.ts';
+import { PipeSource } from './pipe-source.ts';
 
 /** Holds Ethernet with two tags, or cooked, IP and TCP with all their options, and the packet that an ICMP error quotes. */
 export const LIVE_SNAP_LENGTH = 256;
@@ -57,7 +57,7 @@ export class TcpdumpSource implements LiveSource {
       detached: true,
     });
     if (pipe !== undefined) closeSync(pipe.writing);
-    const output = new StreamSource(pipe?.stream ?? child.stdout!);
+    const output = pipe?.source ?? new StreamSource(child.stdout!);
     this.#child = child;
     this.#lostBefore += this.#lostNow;
     this.#lostNow = 0;
@@ -79,13 +79,20 @@ export class TcpdumpSource implements LiveSource {
     return this.#ended ?? (this.interface === undefined ? undefined : interfaceTrouble(this.interface));
   }
 
-  #begun(child: ChildProcess, output: StreamSource): Promise<ByteSource> {
+  #begun(child: ChildProcess, output: PipeSource | StreamSource): Promise<ByteSource> {
     let words = '';
     return new Promise((resolve, reject) => {
+      // A signal may cut a write short that waits for us: only where nothing waits.
+      let isDue = false;
       const ask = setInterval(() => {
-        // A signal may cut a write short that waits for us: only where nothing waits.
-        if (output.isDrained) child.kill('SIGUSR1');
+        if (output instanceof PipeSource) isDue = true;
+        else if (output.isDrained) child.kill('SIGUSR1');
       }, STATISTICS_MILLISECONDS);
+      if (output instanceof PipeSource)
+        output.onDrained = () => {
+          if (isDue) child.kill('SIGUSR1');
+          isDue = false;
+        };
       ask.unref();
       child.on('error', (error) => {
         clearInterval(ask);
@@ -113,15 +120,14 @@ export class TcpdumpSource implements LiveSource {
  * A pipe of the kernel's. What node gives a child is a socket, which keeps every frame that is written as a piece of its own: at 100,000
  * frames/s that alone made tcpdump lose a third. Undefined where none can be made; then the socket does.
  */
-function openPipe(): { readonly stream: Socket; readonly writing: number } | undefined {
+function openPipe(): { readonly source: PipeSource; readonly writing: number } | undefined {
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(tmpdir(), 'redirect-verify-'));
     const path = join(folder, 'pipe');
     execFileSync('mkfifo', ['-m', '600', path], { stdio: 'ignore' });
     const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stream = new Socket({ fd: reading, readable: true, writable: false });
-    return { stream, writing: openSync(path, constants.O_WRONLY) };
+    return { source: new PipeSource(reading), writing: openSync(path, constants.O_WRONLY) };
   } catch {
     return undefined;
   } finally {

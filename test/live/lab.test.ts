@@ -190,6 +190,47 @@ describe.skipIf(obstacle !== undefined && !required)('live on a router that forw
     expect(report.summary).toMatchObject({ connections: 8, failed: 0 });
     expect(report.summary.monitoredPackets).toBeGreaterThan(100);
   }, 120_000);
+
+  it.skipIf(!hasCap)(
+    'goes on with cap when its interface goes down and up, and is deleted and made anew',
+    async () => {
+      const folder = mkdtempSync(join(scratch, 'cap-interface-'));
+      const router = join(folder, 'router.txt');
+      const got = await withLab({}, async (lab) => {
+        lab.configure(OWN_ADDRESS);
+        writeFileSync(router, await lab.routerState());
+        const ip = (...argv: string[]) => run(lab.namespaces.enter('router', ['ip', ...argv]));
+        const make = () => {
+          ip('link', 'add', 'spare0', 'type', 'veth', 'peer', 'name', 'spare1');
+          for (const name of ['spare0', 'spare1']) ip('link', 'set', name, 'up');
+        };
+        make();
+        const live = startLive(
+          ['--via', 'cap', '-i', 'spare0', '--router', router, ...INTENT, '--snat', 'own', '--format', 'json'],
+          (argv) => lab.namespaces.enter('router', argv),
+        );
+        await live.until(/capturing/);
+        ip('link', 'set', 'spare0', 'down');
+        await live.until(/spare0 is down/);
+        ip('link', 'set', 'spare0', 'up');
+        await live.until(/spare0 is being captured again/);
+        ip('link', 'del', 'spare0');
+        await live.until(/spare0 has gone away/);
+        make();
+        await live.until(/again[\s\S]*again/);
+        await pause(DRAIN_MILLISECONDS);
+        signalLive(live);
+        return live.ended;
+      });
+      const report = JSON.parse(got.stdout) as Report;
+      const lost = report.findings.filter((item) => item.code === 'RV104').map((item) => item.message);
+      expect(lost).toEqual([
+        expect.stringMatching(/live:spare0 was interrupted 2 times: the interface spare0 is down/),
+      ]);
+      expect([report.verdict, got.status]).toEqual(['inconclusive', 3]);
+    },
+    120_000,
+  );
 });
 
 /** The program that was started enters a namespace and becomes the tool. */
