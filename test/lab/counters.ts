@@ -99,7 +99,7 @@ const IPV4_HEADER_LENGTH = 20;
 /** Possible values of TCP's data offset, in words of four bytes. */
 const DATA_OFFSETS = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/** Installs the counters, before every other hook of the host. `node`: the namespace, where it is not that of the role. */
+/** Installs the counters, before every rule of the host and behind the place where it puts fragments together. `node`: the namespace, where it is not that of the role. */
 export function installCounters(namespaces: Namespaces, role: Role, node: Role | 'bystander' = role): void {
   run(namespaces.enter(node, ['nft', '-f', '-']), ruleset(rulesOf(namespaces.hosts)[role]));
 }
@@ -151,7 +151,7 @@ function ruleset(rules: readonly Rule[]): string {
     lines.push('}');
   }
   for (const hook of ['prerouting', 'output'] as const) {
-    lines.push(`chain ${hook} {`, `type filter hook ${hook} priority -450; policy accept;`);
+    lines.push(`chain ${hook} {`, `type filter hook ${hook} priority -390; policy accept;`);
     for (const rule of rules.filter((candidate) => candidate.hook === hook)) {
       // `goto`: a packet is counted at one point only.
       lines.push(`${rule.match} goto ${rule.point}`);

@@ -8,8 +8,12 @@ import { BYSTANDER, HOSTS, SECOND_TARGET, TAKEN_OVER_MAC } from './topology.ts';
 /**
  * `second-node`: another node of SPS on its segment, 172.16.0.2. `second-interface`: SPS reaches the servers by an interface of its own.
  * `second-target`: another server. `tunnel`: the client reaches the router by a point-to-point device without MAC addresses.
+ * `client-fragments`: the client's link takes less than its TCP segments need, and it sends them in fragments.
  */
-export type Extra = 'second-node' | 'second-interface' | 'second-target' | 'tunnel';
+export type Extra = 'second-node' | 'second-interface' | 'second-target' | 'tunnel' | 'client-fragments';
+
+/** What the client's link takes: the largest of the default sessions' requests needs several such frames. */
+const SMALL_MTU = '700';
 
 /** Interfaces of the router that an extra brings. */
 export function interfacesOf(extras: readonly Extra[]): string[] {
@@ -22,6 +26,7 @@ export async function addExtras(namespaces: Namespaces, extras: readonly Extra[]
   if (extras.includes('second-interface')) addSecondInterface(namespaces);
   if (extras.includes('second-target')) addSecondTarget(namespaces);
   if (extras.includes('tunnel')) await addTunnel(namespaces);
+  if (extras.includes('client-fragments')) narrowClient(namespaces);
 }
 
 /** The other node of a pair takes SPS's address over: the same address at another MAC address, announced by ARP. */
@@ -83,4 +88,11 @@ async function addTunnel({ hosts, name, enter }: Namespaces): Promise<Background
   }
   run(['ip', '-n', name('client'), 'route', 'replace', 'default', 'dev', 'tun0']);
   return tunnel;
+}
+
+/** The route says that larger packets arrive, the link that they do not fit: what may be fragmented is. Ref: kernel net/ipv4/route.c: ipv4_mtu() */
+function narrowClient({ hosts, name }: Namespaces): void {
+  const inClient = ['ip', '-n', name('client')];
+  run([...inClient, 'link', 'set', 'eth0', 'mtu', SMALL_MTU]);
+  run([...inClient, 'route', 'replace', 'default', 'via', hosts.client.gateway, 'mtu', 'lock', '1500']);
 }

@@ -32,6 +32,8 @@ export interface Behaviour {
   readonly target: SpsTarget;
   /** TCP's initial sequence numbers of client and SPS have nothing to do with each other, as between machines; see README.md. */
   readonly unrelatedSequences: boolean;
+  /** The client lets its packets be fragmented. */
+  readonly clientFragments?: boolean;
 }
 
 /** Half a window of 2^31 apart, the client's ahead: what it sends then is beyond every window of the other connection. */
@@ -143,13 +145,14 @@ async function startPeer(
 export async function runSessions(
   namespaces: Namespaces,
   sessions: readonly (readonly Exchange[])[],
-  { unrelatedSequences }: Pick<Behaviour, 'unrelatedSequences'>,
+  { unrelatedSequences, clientFragments }: Pick<Behaviour, 'unrelatedSequences' | 'clientFragments'>,
   from: 'client' | 'sps' = 'client',
 ): Promise<SessionResult[]> {
   const target = [namespaces.hosts.server.address, String(SERVICE_PORT), String(SESSION_SECONDS)];
   const sequence = unrelatedSequences ? [String(CLIENT_SEQUENCE)] : [];
   const words = [...target, JSON.stringify(sessions), ...sequence];
-  const client = start(namespaces.enter(from, python(['client.py', ...words])));
+  const environment = clientFragments === true ? ['env', 'LAB_FRAGMENTS=1'] : [];
+  const client = start(namespaces.enter(from, [...environment, ...python(['client.py', ...words])]));
   await client.finished();
   const results = client.events.map((event: PeerEvent) => event as unknown as SessionResult);
   return results.toSorted((a, b) => a.session - b.session);

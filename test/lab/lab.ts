@@ -165,7 +165,12 @@ export async function buildLab(options: LabOptions = {}): Promise<Lab> {
       sessions,
       offloads,
       between,
-      behaviour: { source: spsSource, target, unrelatedSequences },
+      behaviour: {
+        source: spsSource,
+        target,
+        unrelatedSequences,
+        clientFragments: extras.includes('client-fragments'),
+      },
       nodes: spsCondition === 'proxy' ? (secondNode ? ['sps', 'bystander'] : ['sps']) : [],
     });
   return {

@@ -2,6 +2,8 @@
  * The stored scenarios of Cisco IOS and Sophos UTM routers. Their traffic is real and was forwarded by a Linux host that was set up to do
  * with packets what such a router does by its documentation: no such router was there.
  */
+
+import type { Extra } from './extras.ts';
 import {
   NEXT_HOP,
   REQUEST_ENTRY,
@@ -21,6 +23,9 @@ import { LAYOUTS, type LayoutName } from './topology.ts';
 export interface Traffic {
   readonly snat: 'own' | 'client';
   readonly layout?: LayoutName;
+  readonly extras?: readonly Extra[];
+  /** Bytes that the client asks with. */
+  readonly request?: number;
   readonly commands: readonly string[];
 }
 
@@ -48,6 +53,17 @@ export const TRAFFIC = {
     snat: 'own',
     layout: 'sps-beside-clients',
     commands: [REQUESTS.replace('-p tcp', `-m mac ! --mac-source ${BESIDE.mac} -p tcp`), ...table(BESIDE.address)],
+  },
+  /** Later fragments, which have no ports, go where their hosts' first ones go. */
+  fragments: {
+    snat: 'own',
+    extras: ['client-fragments'],
+    request: 1200,
+    commands: [
+      REQUESTS,
+      'iptables -t mangle -A PREROUTING -i eth0 -f -p tcp -s 192.168.0.0/24 -d 10.0.0.0/24 -j MARK --set-mark 1',
+      ...ROUTING,
+    ],
   },
 } satisfies Readonly<Record<string, Traffic>>;
 
@@ -261,6 +277,13 @@ export const POLICY_ROUTER_SCENARIOS: readonly PolicyRouterScenario[] = [
       'show-arp.txt': showArpBesideClients(BESIDE.address, BESIDE.mac),
     },
     expect: verified('RV413'),
+  }),
+  ios({
+    name: 'ios-fragments',
+    shows: "The client's packets come in fragments: an entry with a port takes the later ones by their hosts.",
+    traffic: 'fragments',
+    variant: OWN,
+    expect: verified(),
   }),
   utm(
     'correct',

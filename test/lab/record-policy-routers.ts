@@ -1,11 +1,13 @@
 /**
- * `npm run captures:policy-routers [-- --keep]`: records the traffic of the Cisco IOS and Sophos UTM scenarios anew and writes their
- * folders; with `--keep` the stored traffic is kept, and only configurations and descriptions are written.
+ * `npm run captures:policy-routers [-- --keep | --only NAME]`: records the traffic of the Cisco IOS and Sophos UTM scenarios anew and writes
+ * their folders; with `--keep` the stored traffic is kept, and only configurations and descriptions are written; with `--only` that of one
+ * scenario is recorded.
  */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { run } from './command.ts';
 import { buildLab } from './lab.ts';
@@ -42,12 +44,16 @@ async function record(name: TrafficName): Promise<Recorded> {
   const lab = await buildLab({
     spsSource: traffic.snat,
     ...(traffic.layout !== undefined && { layout: traffic.layout }),
+    ...(traffic.extras !== undefined && { extras: traffic.extras }),
   });
   try {
     lab.configure(traffic.commands);
     await lab.routerState();
     const scratch = join(lab.namespaces.scratch, 'recording');
-    const { evidence } = await lab.record(scratch, { snapLength: HEADERS_LENGTH, sessions: [[[120, 300]]] });
+    const { evidence } = await lab.record(scratch, {
+      snapLength: HEADERS_LENGTH,
+      sessions: [[[traffic.request ?? 120, 300]]],
+    });
     const folder = join(ROOT, ownerOf(name));
     mkdirSync(folder, { recursive: true });
     copyFileSync(join(scratch, CAPTURE_FILES.merged), join(folder, CAPTURE_FILES.merged));
@@ -111,16 +117,17 @@ function site(scenario: PolicyRouterScenario): string {
   ].join('\n');
 }
 
-async function main(keep: boolean): Promise<void> {
+async function main(keep: (scenario: PolicyRouterScenario) => boolean): Promise<void> {
   if (SERVICE_PORT !== SSH) throw new Error('the seed redirects ssh on these routers: set LAB_SERVICE_PORT=22');
   const traffic = new Map<TrafficName, Recorded>();
   for (const scenario of POLICY_ROUTER_SCENARIOS) {
     const name = scenario.traffic;
-    const known = traffic.get(name) ?? (keep ? kept(name) : await record(name));
+    const known = traffic.get(name) ?? (keep(scenario) ? kept(name) : await record(name));
     traffic.set(name, known);
     write(scenario, known);
     console.log(`${scenario.name}: ${name}`);
   }
 }
 
-await main(process.argv.includes('--keep'));
+const { values } = parseArgs({ options: { keep: { type: 'boolean' }, only: { type: 'string' } } });
+await main((scenario) => values.keep === true || (values.only !== undefined && scenario.name !== values.only));

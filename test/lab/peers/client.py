@@ -1,9 +1,11 @@
 """client.py ADDRESS PORT TIMEOUT JSON [SEQUENCE]: runs sessions at the same time and logs how each one ended.
 
-JSON is a list of sessions, each a list of [request length, response length]. SEQUENCE is the initial sequence number.
+JSON is a list of sessions, each a list of [request length, response length]. SEQUENCE is the initial sequence number. With LAB_FRAGMENTS in the
+environment packets that do not fit the link are sent in fragments.
 """
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -12,11 +14,15 @@ import time
 import wire
 
 STAGGER_SECONDS = 0.03
+# Of linux/in.h, which Python does not name.
+IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 10, 5
 
 
 def session(number, target, timeout, exchanges):
     sock = wire.track(socket.socket())
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if 'LAB_FRAGMENTS' in os.environ:
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT)
     if len(sys.argv) > 5:
         wire.set_sequence(sock, int(sys.argv[5]))
     local, received = '', 0
