@@ -6,7 +6,7 @@ import type { CaptureFileSummary, CaptureInput, CaptureInterface } from './captu
 /** More interfaces than a router has; a crafted file could else fill the memory with them. */
 const MAX_INTERFACES = 0x1_0000;
 
-const NOTEWORTHY = Status.cut | Status.malformed | Status.unsupportedLink;
+const NOTEWORTHY = Status.cut | Status.malformed | Status.badOptions | Status.unsupportedLink;
 
 /** What is counted: how often, and where first. */
 interface Tally {
@@ -259,7 +259,8 @@ export class CaptureFile {
     const frame = batch.frameNumber[row]!;
     const captureInterface = batch.captureInterface[row]!;
     if ((status & Status.cut) !== 0) this.cut = counted(this.cut, 1, frame, captureInterface);
-    if ((status & Status.malformed) !== 0) this.malformed = counted(this.malformed, 1, frame, captureInterface);
+    if ((status & (Status.malformed | Status.badOptions)) !== 0)
+      this.malformed = counted(this.malformed, 1, frame, captureInterface);
     if ((status & Status.unsupportedLink) !== 0) {
       const tally = this.unsupported.get(captureInterface);
       if (tally !== undefined) tally.count++;

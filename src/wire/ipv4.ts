@@ -21,8 +21,23 @@ const OFFSET_MASK = 0x1fff;
 
 const OPTION_END = 0;
 const OPTION_NOP = 1;
+const OPTION_RECORD_ROUTE = 7;
+const OPTION_TIMESTAMP = 68;
 const OPTION_LOOSE_SOURCE_ROUTE = 131;
+const OPTION_CIPSO = 134;
 const OPTION_STRICT_SOURCE_ROUTE = 137;
+const OPTION_ROUTER_ALERT = 148;
+const POINTER = 2;
+const TIMESTAMP_FLAGS = 3;
+const TIMESTAMP_ADDRESSES = 1;
+const TIMESTAMP_PRESPECIFIED = 3;
+/** Options of which a packet has one at most; the two source routes count as the same. */
+const ONCE: ReadonlyMap<number, number> = new Map([
+  [OPTION_RECORD_ROUTE, OPTION_RECORD_ROUTE],
+  [OPTION_TIMESTAMP, OPTION_TIMESTAMP],
+  [OPTION_LOOSE_SOURCE_ROUTE, OPTION_LOOSE_SOURCE_ROUTE],
+  [OPTION_STRICT_SOURCE_ROUTE, OPTION_LOOSE_SOURCE_ROUTE],
+]);
 
 /**
  * Decodes an IPv4 packet. What Linux refuses before any hook sees it (wrong version, a header shorter than 20 bytes, a total length
@@ -95,11 +110,12 @@ export function decodeIpv4(
 }
 
 /**
- * Looks for source routes. A lying option makes the packet malformed: Linux answers it with a parameter problem instead of forwarding.
+ * Looks for source routes and for options that Linux answers with a parameter problem instead of forwarding the packet.
  * Ref: net/ipv4/ip_options.c: __ip_options_compile()
  */
 function optionStatus(bytes: Uint8Array, start: number, end: number): number {
   let status = 0;
+  const seen = new Set<number>();
   let at = start;
   while (at < end) {
     const kind = bytes[at]!;
@@ -109,9 +125,48 @@ function optionStatus(bytes: Uint8Array, start: number, end: number): number {
       continue;
     }
     const length = at + 1 < end ? bytes[at + 1]! : 0;
-    if (length < 2 || at + length > end) return status | Status.malformed;
-    if (kind === OPTION_LOOSE_SOURCE_ROUTE || kind === OPTION_STRICT_SOURCE_ROUTE) status |= Status.sourceRoute;
+    if (length < 2 || at + length > end || isBadOption(bytes, at, length)) return Status.badOptions;
+    if (kind === OPTION_CIPSO) return Status.badOptions | Status.sourceRoute;
+    const once = ONCE.get(kind);
+    if (once !== undefined) {
+      if (seen.has(once)) return Status.badOptions;
+      if (isUsed(bytes, at, kind, length)) seen.add(once);
+      if (once === OPTION_LOOSE_SOURCE_ROUTE) status |= Status.sourceRoute;
+    }
     at += length;
   }
   return status;
+}
+
+/** A timestamp option with room left and a flag that nobody knows is as good as none. */
+function isUsed(bytes: Uint8Array, at: number, kind: number, length: number): boolean {
+  return (
+    kind !== OPTION_TIMESTAMP || bytes[at + POINTER]! > length || isTimestampKind(bytes[at + TIMESTAMP_FLAGS]! & 15)
+  );
+}
+
+const isTimestampKind = (flag: number): boolean =>
+  flag === 0 || flag === TIMESTAMP_ADDRESSES || flag === TIMESTAMP_PRESPECIFIED;
+
+/** By itself. Pointers count from 1; behind the option's end they mean that it is full. */
+function isBadOption(bytes: Uint8Array, at: number, length: number): boolean {
+  const pointer = length > POINTER ? bytes[at + POINTER]! : 0;
+  switch (bytes[at]) {
+    case OPTION_LOOSE_SOURCE_ROUTE:
+    case OPTION_STRICT_SOURCE_ROUTE:
+      return pointer < 4;
+    case OPTION_RECORD_ROUTE:
+      return pointer < 4 || (pointer <= length && pointer + 3 > length);
+    case OPTION_TIMESTAMP: {
+      if (length < 4 || pointer < 5) return true;
+      const flags = bytes[at + TIMESTAMP_FLAGS]!;
+      if (pointer > length) return flags >>> 4 === 15;
+      const needed = (flags & 15) === TIMESTAMP_ADDRESSES || (flags & 15) === TIMESTAMP_PRESPECIFIED ? 7 : 3;
+      return pointer + needed > length;
+    }
+    case OPTION_ROUTER_ALERT:
+      return length < 4;
+    default:
+      return false;
+  }
 }

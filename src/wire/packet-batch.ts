@@ -29,11 +29,16 @@ export const Status = {
   quoted: 2048,
   /** IPv4 options or IPv6 extension headers are there. */
   options: 4096,
-  /** A strict or loose source route option. */
+  /**
+   * A strict or loose source route option. Beside {@link badOptions}: an option that a router refuses or not by settings of its own
+   * (CIPSO labels).
+   */
   sourceRoute: 8192,
   /** The quoted packet's whole tuple was decoded: ports or ICMP identifier too, unless its protocol has none. Never of a later fragment.
    * Malformed beside it: less of the transport header is quoted than the eight bytes that RFC 792 asks for. */
   quotedTuple: 16384,
+  /** An IPv4 option lies about its length or points out of itself, or stands there twice: Linux refuses the packet (RV201). */
+  badOptions: 32768,
 } as const;
 
 /** {@link PacketBatch.direction}: what the capture itself says. */

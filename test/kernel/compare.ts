@@ -166,7 +166,8 @@ const isIpv6Frame = ({ hex }: ScenarioFrame): boolean => hex.slice(24, 28) === '
 
 function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, frame: ScenarioFrame, dump: string): boolean {
   if (isIpv6Frame(frame)) return agrees6(answer, kernel);
-  const isFragment = (Buffer.from(frame.hex, 'hex').readUInt16BE(IP + 6) & 0x3fff) !== 0;
+  const bytes = Buffer.from(frame.hex, 'hex');
+  const isFragment = (bytes.readUInt16BE(IP + 6) & 0x3fff) !== 0;
   // What is no IP packet by its own header does not enter.
   if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|IP_CSUM|PKT_TOO_SMALL)$/.test(kernel.fate);
   const marked = kernel.mark !== undefined && answer.fwmarkUnknown !== true;
@@ -181,8 +182,13 @@ function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, frame:
   // What is for the router itself is put together there, too: it waits, and what does not fit is thrown away.
   const waits = answer.disposition === 'not-forwarding' || answer.disposition === 'delivered';
   if (isFragment && waits && /^dropped (?:silently|DUP_FRAG|NOT_SPECIFIED ip_defrag)$/.test(kernel.fate)) return true;
+  const hasOptions = (bytes[IP]! & 15) > 5;
+  if (hasOptions && answer.disposition === 'martian' && REFUSED_OPTIONS.test(kernel.fate)) return true;
   return FATES[answer.disposition]?.test(kernel.fate) ?? false;
 }
+
+/** Broken options, and source routes that the router does not follow. */
+const REFUSED_OPTIONS = /^dropped (?:IP_INHDR(?: ICMP 12\/0)?|NOT_SPECIFIED ip_rcv_finish\w*)$/;
 
 /** IPv6 addresses of the generated routers are IPv4 addresses in their last word, which the MAC address of a neighbour holds. */
 function lowWord(address: string): string {
@@ -199,6 +205,8 @@ const ERRORS: Readonly<Record<string, RegExp>> = {
   prohibited: /^3\/13$/,
   'ttl-expired': /^11\/0$/,
   'too-big': /^3\/4$/,
+  // Broken options.
+  martian: /^12\/0$/,
 };
 
 /**

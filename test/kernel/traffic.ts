@@ -1,6 +1,6 @@
 /** Random traffic, partly coherent: flows that take turns, each with its natural course and deviations from it. */
 import fc from 'fast-check';
-import { frameHex, interfaceMac, ODDITIES, type Oddity, packetBytes, type PacketWords } from './frame.ts';
+import { frameHex, interfaceMac, ODDITIES, type Oddity, type PacketWords, packetBytes } from './frame.ts';
 import type { ScenarioFrame } from './scenario.ts';
 
 /** Hosts and the interface that they are behind. */
@@ -137,12 +137,7 @@ function flow(style: TrafficStyle): fc.Arbitrary<Flow> {
   });
 }
 
-/** What no simulation says anything of is seldom. */
-const UNPREDICTED: readonly Oddity[] = ['option-too-long', 'transport-cut'];
-const oddity: fc.Arbitrary<Oddity> = fc.oneof(
-  { weight: 20, arbitrary: fc.constantFrom(...ODDITIES.filter((name) => !UNPREDICTED.includes(name))) },
-  { weight: 1, arbitrary: fc.constantFrom(...UNPREDICTED) },
-);
+const oddity: fc.Arbitrary<Oddity> = fc.constantFrom(...ODDITIES);
 
 function event(style: TrafficStyle): fc.Arbitrary<Event> {
   return fc.record({

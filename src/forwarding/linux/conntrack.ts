@@ -97,7 +97,11 @@ function isRefused(run: Run): boolean {
   if (checked && (run.status & Status.badTransportChecksum) !== 0 && run.setting(run.router.settings.checksum) !== 0) {
     return true;
   }
-  if (run.protocol !== run.icmp || !run.hasTransport) return false;
+  // A header that lies, or of which too little is there. Of an ICMP error's it is the quoted packet's.
+  const isMessage = run.protocol === run.icmp && run.hasTransport;
+  if ((checked || run.protocol === IpProtocol.udplite) && (run.status & Status.malformed) !== 0 && !isMessage)
+    return true;
+  if (!isMessage) return false;
   if (run.family === 4 && run.icmpType > HIGHEST_ICMP_TYPE) return true;
   return isIcmpError(run) && run.found === -1 && !isQuoteCut(run);
 }

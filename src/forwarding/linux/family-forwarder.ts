@@ -138,8 +138,7 @@ export class FamilyForwarder {
     const reassembly = this.#reassembly!;
     // Pieces whose own bytes are odd are pieces all the same.
     const { reasons } = this.#router;
-    const isPiece =
-      refused === -1 || refused === reasons.malformed || refused === reasons.cut || refused === reasons.sourceRoute;
+    const isPiece = refused === -1 || refused === reasons.cut;
     const assembled = isPiece ? reassembly.take(batch, row, now) : Assembled.unknown;
     if (!isPiece) reassembly.doubt(batch, row, now);
     if (assembled === Assembled.unknown && this.#router.program.tracks) this.#loseDatagram(batch, row, now);
@@ -157,13 +156,11 @@ export class FamilyForwarder {
   }
 
   /**
-   * Whether a packet of which nothing can be said meets connection tracking: broken options, for one, are found behind it.
-   * Ref: ip_input.c: ip_rcv_finish_core(), ip_rcv_options()
+   * Whether a packet of which nothing can be said meets connection tracking.
    */
   #mayBeTracked(batch: PacketBatch, row: number, refused: number): boolean {
     const { program, reasons } = this.#router;
-    const isOdd = refused === reasons.malformed || refused === reasons.cut || refused === reasons.sourceRoute;
-    return program.tracks && isOdd && batch.linkDestination[row] !== LinkDestination.otherHost;
+    return program.tracks && refused === reasons.cut && batch.linkDestination[row] !== LinkDestination.otherHost;
   }
 
   /** From here on nothing is said about the connection of a packet, as far as its header tells which that is. */

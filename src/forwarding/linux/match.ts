@@ -2,12 +2,12 @@ import { CtState } from '../../model/netfilter.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView } from '../decision.ts';
-import { Answer } from './answer.ts';
-import { MatchKind, type Program, RulesVariant } from './program.ts';
 import { addressType, UNKNOWN_TYPE } from './address-type.ts';
+import { Answer } from './answer.ts';
 import { matchEntry } from './match-entry.ts';
 import { matchRpfilter, matchRpfilter6 } from './match-reverse-path.ts';
 import { matchSet } from './match-set.ts';
+import { MatchKind, type Program, RulesVariant } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 
 /** Where a chain runs: which interfaces its packets have. */
@@ -16,6 +16,8 @@ export interface HookPlace {
   ingress: number;
   egress: number;
 }
+
+const PORTS_LENGTH = 4;
 
 /** Whether (value & mask) == wanted, for a value of which some bits (0 in it) are unknown. `wanted` is not masked, as in xt_mark. */
 export function matchMark(value: number, unknown: number, wanted: number, mask: number): number {
@@ -53,7 +55,7 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
     case MatchKind.sourcePort:
     case MatchKind.destinationPort: {
       const header = hasHeader(run);
-      if (header !== Answer.yes) return header;
+      if (header !== Answer.yes && !(run.rulesVariant === RulesVariant.nft && isPortsOnly(run))) return header;
       const port =
         program.matchKind[match] === MatchKind.sourcePort ? run.currentSourcePort : run.currentDestinationPort;
       holds = port >= a && port <= b;
@@ -67,7 +69,7 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
     }
     case MatchKind.multiport: {
       const header = hasHeader(run);
-      if (header !== Answer.yes) return header;
+      if (header !== Answer.yes && !isPortsOnly(run)) return header;
       holds = matchMultiport(run, program, a, b >> 2, b & 3);
       break;
     }
@@ -187,7 +189,16 @@ function hasHeader(run: Run): number {
   if (run.laterFragment) return run.rulesVariant !== RulesVariant.legacy ? Answer.unknown : Answer.no;
   const { protocol } = run;
   const carries = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === run.icmp;
-  return carries && (run.status & Status.malformed) === 0 ? Answer.unknown : Answer.no;
+  if (!carries) return Answer.no;
+  // Legacy iptables drops what is too short to be looked at; the nft variant reads what there is of it.
+  const isShort = (run.status & Status.malformed) !== 0;
+  return isShort && run.rulesVariant === RulesVariant.legacy ? Answer.drop : Answer.unknown;
+}
+
+/** A TCP segment that ends behind its ports, so that these are all that can be read of it. */
+function isPortsOnly(run: Run): boolean {
+  const isShort = !run.hasTransport && !run.laterFragment && (run.status & Status.malformed) !== 0;
+  return isShort && run.protocol === IpProtocol.tcp && run.payloadLength >= PORTS_LENGTH;
 }
 
 /** A fragment that would write over the flags of the first one. Ref: xt_tcpudp.c: tcp_mt(); linux-forwarding 8.5. */

@@ -23,6 +23,8 @@ import { EntryUse, type Run } from './run.ts';
 import { TcpState } from './tcp-state.ts';
 import { traverse, Verdict } from './traverse.ts';
 
+const ANY_OPTIONS = Status.badOptions | Status.sourceRoute;
+
 const place: HookPlace = { ingress: -1, egress: -1 };
 
 /** Takes the packet through the router in one world, by the order of linux-forwarding 1.1. What becomes of it is in the run. */
@@ -98,9 +100,34 @@ function pass(run: Run): void {
     translateKnown(run, true);
   }
   const routed = run.family === 4 ? routeInput(run) : routeInput6(run);
+  if (run.family === 4 && (run.status & ANY_OPTIONS) !== 0 && !passesOptions(run)) return;
   if (routed === Routed.ended) return;
   if (routed === Routed.local) deliver(run);
   else forward(run);
+}
+
+/**
+ * What the router does about IP options once it has routed the packet, and before it says what became of that; false where the packet ends
+ * here. Ref: ip_input.c: ip_rcv_finish_core(), ip_rcv_options(); net/ipv4/ip_options.c: ip_options_rcv_srr()
+ */
+function passesOptions(run: Run): boolean {
+  // Of these the lookup itself drops the packet; of the others it makes a route that refuses it.
+  const { disposition, router } = run;
+  if (disposition === Disposition.martian || disposition === Disposition.droppedByReversePath) return false;
+  const isBad = (run.status & Status.badOptions) !== 0;
+  const isRouted = (run.status & Status.sourceRoute) !== 0;
+  const accepts = isRouted && !isBad && run.setting(router.settings.acceptSourceRoute[run.ingress]!) !== 0;
+  run.flags &= ~DecisionFlag.icmpRedirect;
+  run.egress = -1;
+  run.decidingTable = -1;
+  run.cause = isRouted && !isBad && !accepts ? router.settings.acceptSourceRoute[run.ingress]!.origin : -1;
+  if (isRouted && (isBad || accepts)) {
+    run.unknown = isBad ? router.reasons.securityOption : router.reasons.sourceRoute;
+    run.disposition = Disposition.undetermined;
+  } else {
+    run.disposition = Disposition.martian;
+  }
+  return false;
 }
 
 function forward(run: Run): void {
@@ -227,6 +254,8 @@ function causesOwnPacket(run: Run): boolean {
     case Disposition.prohibited:
     case Disposition.delivered:
       return true;
+    case Disposition.martian:
+      return (run.status & Status.badOptions) !== 0;
     default:
       return false;
   }

@@ -299,7 +299,7 @@ function placeOf(queue: Queue, start: number, end: number): number {
 /** Whether the first piece holds all that connection tracking and rules read. */
 function isHeaderWhole(batch: PacketBatch, row: number): boolean {
   const status = batch.status[row]!;
-  if ((status & (Status.malformed | Status.cut | Status.sourceRoute)) !== 0) return false;
+  if ((status & (Status.malformed | Status.cut)) !== 0) return false;
   switch (batch.protocol[row]) {
     case IpProtocol.tcp:
       // Options may be in the next piece.

@@ -23,12 +23,6 @@ export function refusalOf(router: CompiledRouter, batch: PacketBatch, row: numbe
   if (blockingReason !== -1) return blockingReason;
   if (ingress < 0 || ingress >= links.names.length) return reasons.ingress;
   if (router.family === 6) return refusalOf6(router, batch, row);
-  // What an ICMP error quotes can be too little: then it is INVALID, or not translated.
-  const isMessage = batch.protocol[row] === IpProtocol.icmp && (status & Status.transport) !== 0;
-  if ((status & Status.malformed) !== 0 && !(isMessage && (status & Status.options) === 0)) {
-    return reasons.malformed;
-  }
-  if ((status & Status.sourceRoute) !== 0) return reasons.sourceRoute;
   if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
   return -1;
 }
@@ -39,7 +33,6 @@ function refusalOf6(router: CompiledRouter, batch: PacketBatch, row: number): nu
   const status = batch.status[row]!;
   if ((status & Status.options) !== 0) return reasons.extensionHeaders;
   const isMessage = batch.protocol[row] === IpProtocol.icmpv6 && (status & Status.transport) !== 0;
-  if ((status & Status.malformed) !== 0 && !isMessage) return reasons.malformed;
   if ((status & Status.cut) !== 0 && (status & Status.transport) === 0) return reasons.cut;
   const protocol = batch.protocol[row];
   if (protocol === IpProtocol.icmp) return reasons.unmodelledProtocol;

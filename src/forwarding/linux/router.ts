@@ -3,8 +3,8 @@ import type { Family } from '../../net/ip-address.ts';
 import { AddressPool } from './address-pool.ts';
 import { compileDumpedConnections, type DumpedConnections } from './dumped-connections.ts';
 import { compileFib, type Fib } from './fib.ts';
-import { compileListeners, type Listeners } from './local-answers.ts';
 import { compileLinks, type Links } from './links.ts';
+import { compileListeners, type Listeners } from './local-answers.ts';
 import { compileProgram, type Program } from './program.ts';
 import { Registry } from './reasons.ts';
 import { compileRpdb, type Rpdb, tablesOfRules } from './rpdb.ts';
@@ -19,8 +19,8 @@ export interface CommonReasons {
   readonly forced: number;
   readonly notIp: number;
   readonly cut: number;
-  readonly malformed: number;
   readonly sourceRoute: number;
+  readonly securityOption: number;
   readonly ingress: number;
   readonly multicast: number;
   readonly fragment: number;
@@ -92,8 +92,8 @@ export function compileRouter(device: LinuxDevice, family: Family = 4, addresses
       forced: registry.unknown('forwarding by force_forwarding alone, which looks at neighbours, is not modelled'),
       notIp: registry.unknown('the frame holds no IP packet'),
       cut: registry.unknown('the capture cut the frame short'),
-      malformed: registry.unknown('the packet is malformed'),
-      sourceRoute: registry.unknown('packets with a source route option are not modelled'),
+      sourceRoute: registry.unknown('packets with a source route option that the router accepts are not modelled'),
+      securityOption: registry.unknown('packets with a security label (CIPSO) are not modelled'),
       ingress: registry.unknown('the interface that the packet came in on is not known'),
       multicast: registry.unknown('multicast forwarding is not modelled'),
       fragment: registry.unknown(

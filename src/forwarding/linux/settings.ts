@@ -1,6 +1,6 @@
 import type { LinuxDevice, Sysctl } from '../../model/linux-device.ts';
-import type { ReassemblyLimits } from './reassembly.ts';
 import type { Registry } from './reasons.ts';
+import type { ReassemblyLimits } from './reassembly.ts';
 
 /** A sysctl, or what several of them amount to for one interface. */
 export interface Setting {
@@ -31,6 +31,7 @@ export interface Settings {
   readonly sendRedirects: readonly Setting[];
   readonly sharedMedia: readonly Setting[];
   readonly broadcastForwarding: readonly Setting[];
+  readonly acceptSourceRoute: readonly Setting[];
   readonly ignoreLinkDown: readonly Setting[];
   readonly tcpLoose: Setting;
   readonly tcpLiberal: Setting;
@@ -156,6 +157,7 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
     sendRedirects: each((name) => combined(name, 'send_redirects', true)),
     sharedMedia: each((name) => combined(name, 'shared_media', true)),
     broadcastForwarding: each((name) => combined(name, 'bc_forwarding', false)),
+    acceptSourceRoute: each((name) => combined(name, 'accept_source_route', false)),
     ignoreLinkDown: each((name) => combined(name, 'ignore_routes_with_linkdown', true)),
     tcpLoose: withDefault('tcp_loose', 1),
     tcpLiberal: withDefault('tcp_be_liberal', 0),
