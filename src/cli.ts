@@ -13,6 +13,7 @@ import { addTrace } from './commands/trace.ts';
 import { addVerify } from './commands/verify.ts';
 import { version } from './commands/version.ts';
 import { InputError } from './text/input-error.ts';
+import { visible } from './text/visible.ts';
 
 const COULD_NOT_RUN = 2;
 
@@ -59,7 +60,7 @@ function usageError(text: string): string {
     .trimEnd()
     .replace(/^error: /, '')
     .split('\n');
-  return `${lines.map(oneLine).join(' ')} (redirect-verify --help shows how)`;
+  return `${lines.map(visible).join(' ')} (redirect-verify --help shows how)`;
 }
 
 /** Ends with one line for what the user can mend; anything else is a defect of ours and says so. */
@@ -72,19 +73,12 @@ async function main(): Promise<void> {
       return;
     }
     if (error instanceof InputError) {
-      process.stderr.write(`redirect-verify: ${oneLine(error.message)}\n`);
+      process.stderr.write(`redirect-verify: ${visible(error.message)}\n`);
       process.exitCode = COULD_NOT_RUN;
       return;
     }
     throw error;
   }
-}
-
-/** File names and texts of the user may hold anything: no control characters reach the terminal. */
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
-  const control = /[\u0000-\u001f\u007f-\u009f]/g;
-  return text.replace(control, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 await main();

@@ -5,7 +5,7 @@ import { findSiteFile, loadRouter, readText } from './inputs.ts';
 import { withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { parseSiteFile } from './site-file.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
-import { refuseInput } from './write-output.ts';
+import { refuseInput, sayToError } from './write-output.ts';
 import { type RenderingOptions, writeReport } from './write-report.ts';
 
 interface CheckOptions extends IntentOptions, RenderingOptions {
@@ -35,8 +35,8 @@ async function run(options: CheckOptions): Promise<number> {
   const loaded = loadRouter(options.router ?? [], here, options.nextHopDown);
   const inputs = [...loaded.sources.map((source) => source.path), ...(site === undefined ? [] : [site.path])];
   if (options.output !== undefined) refuseInput(options.output, inputs);
-  if (loaded.pickedUp !== undefined) process.stderr.write(`router state: ${loaded.pickedUp}\n`);
-  if (site?.pickedUp === true) process.stderr.write(`site file: ${site.path}\n`);
+  if (loaded.pickedUp !== undefined) sayToError(`router state: ${loaded.pickedUp}`);
+  if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const report = await check(loaded.router, stated, {
     sources: loaded.sources,
     ...(options.connections !== undefined && { connections: options.connections }),

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { exitCodeOfDiff } from '../report/diff-report.ts';
+import { jsonText } from '../text/visible.ts';
 import { diff } from '../verify.ts';
 import { diffMarkdown, diffText } from './diff-output.ts';
 import { captureInputs, checkInterfaceNames, findSiteFile, loadRouter, readText } from './inputs.ts';
@@ -7,7 +8,7 @@ import { collect, withIntent } from './options.ts';
 import { Progress } from './progress.ts';
 import { parseSiteFile } from './site-file.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
-import { refuseInput, writeFileWhole, writeOut } from './write-output.ts';
+import { refuseInput, sayToError, writeFileWhole, writeOut } from './write-output.ts';
 
 interface DiffOptions extends IntentOptions {
   readonly before: readonly string[];
@@ -57,7 +58,7 @@ async function run(given: readonly string[], options: DiffOptions): Promise<numb
     ...(site === undefined ? [] : [site.path]),
   ];
   if (options.output !== undefined) refuseInput(options.output, inputs);
-  if (site?.pickedUp === true) process.stderr.write(`site file: ${site.path}\n`);
+  if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const progress = new Progress(options.progress && options.quiet !== true);
   try {
     const report = await diff(captures, before, after, stated, {
@@ -67,7 +68,7 @@ async function run(given: readonly string[], options: DiffOptions): Promise<numb
     progress.end();
     const text =
       options.format === 'json'
-        ? `${JSON.stringify(report, undefined, 2)}\n`
+        ? `${jsonText(report, 2)}\n`
         : options.format === 'markdown'
           ? diffMarkdown(report)
           : diffText(report);

@@ -12,7 +12,7 @@ import { loadRouter } from './inputs.ts';
 import { withIntent, withRouter } from './options.ts';
 import { SITE_SCHEMA_FILE, siteSchemaText } from './site-schema.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
-import { writeFileWhole, writeOut } from './write-output.ts';
+import { sayToError, writeFileWhole, writeOut } from './write-output.ts';
 
 interface InitOptions extends IntentOptions {
   readonly router?: readonly string[];
@@ -42,7 +42,7 @@ function run(options: InitOptions): void {
     return;
   }
   const { router, sources, pickedUp } = loadRouter(options.router ?? [], [{ path: 'beside' }]);
-  if (pickedUp !== undefined) process.stderr.write(`router state: ${pickedUp}\n`);
+  if (pickedUp !== undefined) sayToError(`router state: ${pickedUp}`);
   const { intent, ambiguousSps } = resolveIntent(statedIntent(options, {}, ''), router);
   const paths = sources.map((source) => source.path);
   if (options.output === '-') {
@@ -54,8 +54,8 @@ function run(options: InitOptions): void {
   const schemaPath = join(dirname(options.output), SITE_SCHEMA_FILE);
   writeFileWhole(options.output, siteFileText(router, intent, ambiguousSps, paths, true), paths);
   writeFileWhole(schemaPath, siteSchemaText(), paths);
-  process.stderr.write(
-    `wrote ${options.output}, and ${basename(schemaPath)} beside it for editors; read it, and correct what was inferred\n`,
+  sayToError(
+    `wrote ${options.output}, and ${basename(schemaPath)} beside it for editors; read it, and correct what was inferred`,
   );
 }
 

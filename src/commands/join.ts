@@ -16,7 +16,7 @@ import {
 import { joinIntent } from './join-intent.ts';
 import { collect, withOutput, withReport } from './options.ts';
 import { parseSiteFile } from './site-file.ts';
-import { refuseInput } from './write-output.ts';
+import { refuseInput, sayToError } from './write-output.ts';
 import { type RenderingOptions, writeReport } from './write-report.ts';
 
 interface JoinCommandOptions extends RenderingOptions {
@@ -71,8 +71,8 @@ async function run(given: readonly string[], options: JoinCommandOptions): Promi
     ...(site === undefined ? [] : [site.path]),
   ];
   if (options.output !== undefined) refuseInput(options.output, inputs);
-  if (loaded?.pickedUp !== undefined) process.stderr.write(`router state: ${loaded.pickedUp}\n`);
-  if (site?.pickedUp === true) process.stderr.write(`site file: ${site.path}\n`);
+  if (loaded?.pickedUp !== undefined) sayToError(`router state: ${loaded.pickedUp}`);
+  if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const report = await verifyJoin(intent, loaded?.router, captures, { sources: loaded?.sources ?? [] });
   writeReport(report, options, inputs);
   return exitCodeOf(report, options.failOn);

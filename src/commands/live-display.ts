@@ -1,6 +1,7 @@
-import { directionWords, visible } from '../formats/format.ts';
+import { directionWords } from '../formats/format.ts';
 import type { LiveEvent } from '../report/live-progress.ts';
 import type { Report } from '../report/report.ts';
+import { jsonText, visible } from '../text/visible.ts';
 import { type TableState, tableLines } from './live-table.ts';
 import { writeOut } from './write-output.ts';
 
@@ -51,7 +52,7 @@ export function eventWords(event: LiveEvent): string {
 
 /** `--format ndjson`: a header at once, then events as they come; {@link ndjsonEnd} has the rest. */
 export function ndjsonDisplay(write: (text: string) => void, header: Report): LiveDisplay {
-  const say = (line: object): void => write(`${JSON.stringify(line)}\n`);
+  const say = (line: object): void => write(`${jsonText(line)}\n`);
   const { connections, findings, summary, verdict, schema, ...rest } = header;
   say({ type: 'header', schema, live: true, ...rest });
   return {
@@ -71,7 +72,7 @@ export function ndjsonEnd(report: Report): string {
     ...findings.map((item) => ({ type: 'finding', ...item })),
     { type: 'summary', verdict, ...summary, ...rest },
   ];
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  return lines.map((line) => `${jsonText(line)}\n`).join('');
 }
 
 /** In raw mode a key like others. */

@@ -1,6 +1,6 @@
 import pc from 'picocolors';
-import { visible } from '../formats/format.ts';
 import type { ConnectionReport, DirectionReport, Report } from '../report/report.ts';
+import { visible } from '../text/visible.ts';
 
 /** What the table shows beside the connections. */
 export interface TableState {

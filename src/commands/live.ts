@@ -8,7 +8,7 @@ import { liveSources, VIAS } from './live-sources.ts';
 import { collect, positive, withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { parseSiteFile } from './site-file.ts';
 import { statedIntent } from './stated-intent.ts';
-import { refuseInput } from './write-output.ts';
+import { refuseInput, sayToError } from './write-output.ts';
 
 /** A stream may be silent for long before its first bytes: after this time the user is told what is waited for. */
 const PATIENCE_MILLISECONDS = 1000;
@@ -59,8 +59,8 @@ async function run(streams: readonly string[], options: LiveOptions): Promise<nu
   const inputs = [...loaded.sources.map((source) => source.path), ...(site === undefined ? [] : [site.path])];
   if (options.output !== undefined) refuseInput(options.output, inputs);
   if (options.write !== undefined) refuseInput(options.write, [...inputs, ...streams], '--write');
-  if (loaded.pickedUp !== undefined) say(`router state: ${loaded.pickedUp}`);
-  if (site?.pickedUp === true) say(`site file: ${site.path}`);
+  if (loaded.pickedUp !== undefined) sayToError(`router state: ${loaded.pickedUp}`);
+  if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const filter = options.filter ?? filterOf(resolveIntent(stated, loaded.router).intent);
   const sources = liveSources({ streams, interfaces: options.interface ?? [], via: options.via, filter });
   const listening = `listening to ${sources.map((source) => source.path).join(', ')}${streams.length > 0 ? '' : ` for ${filter}`}; Ctrl-C ends it with the report`;
@@ -78,7 +78,7 @@ async function run(streams: readonly string[], options: LiveOptions): Promise<nu
 async function announced(session: LiveSession, listening: string | undefined): Promise<void> {
   let unsaid = listening;
   const announce = () => {
-    if (unsaid !== undefined) say(unsaid);
+    if (unsaid !== undefined) sayToError(unsaid);
     unsaid = undefined;
   };
   const waiting = setTimeout(announce, PATIENCE_MILLISECONDS);
@@ -98,8 +98,4 @@ export function duration(value: string): number {
   if (match === null || seconds < 1 || seconds > 2_000_000)
     throw new InvalidArgumentError('expected a time like 90, 90s, 15m or 2h.');
   return seconds;
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }

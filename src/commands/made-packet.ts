@@ -1,10 +1,11 @@
-import { formatMark } from '../net/masked-mark.ts';
-import { DecisionBatch, DecisionFlag, Disposition, DISPOSITIONS } from '../forwarding/decision.ts';
-import type { Forwarder } from '../forwarding/forwarder.ts';
 import { renderWalk, type WalkDetail } from '../formats/walk.ts';
+import { DecisionBatch, DecisionFlag, DISPOSITIONS, Disposition } from '../forwarding/decision.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
 import { formatWords, type IpAddress, ipv4, parseIpAddress } from '../net/ip-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
+import { formatMark } from '../net/masked-mark.ts';
 import { InputError } from '../text/input-error.ts';
+import { jsonText, visible } from '../text/visible.ts';
 import { Flag, makePacket } from '../verification/probe-packet.ts';
 import type { Router } from '../verification/router.ts';
 import { translationOf } from '../verification/session.ts';
@@ -104,7 +105,7 @@ export function traceMadePacket(
     ...frames.map((frame) => frame.line),
     { type: 'summary', frames: frames.length, ingress: frames.length },
   ]
-    .map((item) => `${JSON.stringify(item)}\n`)
+    .map((item) => `${jsonText(item)}\n`)
     .join('');
 }
 
@@ -272,7 +273,7 @@ class Conversation {
     const head = `${isRequest ? '' : 'answer '}${name} ${describePacket(packet, 0)}${state}${mark}`;
     const walk = renderWalk(this.#forwarder.explainLast(), this.#detail);
     this.frames.push({
-      text: `${head}\n${walk.join('\n')}\n`,
+      text: `${visible(head)}\n${walk.join('\n')}\n`,
       line: {
         type: 'frame',
         ...(this.#made.bothDirections && { direction: isRequest ? 'original' : 'reply' }),

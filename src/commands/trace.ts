@@ -1,17 +1,18 @@
 import { type Command, Option } from 'commander';
-import { openCaptureSet } from '../capture/open-capture.ts';
 import type { CaptureInput } from '../capture/capture-set.ts';
+import { openCaptureSet } from '../capture/open-capture.ts';
 import { renderWalk, type WalkDetail } from '../formats/walk.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
 import { formatMark } from '../net/masked-mark.ts';
 import { formatTimestamp } from '../report/build-report.ts';
-import { IpProtocol } from '../net/ip-protocol.ts';
 import { InputError } from '../text/input-error.ts';
+import { jsonText, visible } from '../text/visible.ts';
 import type { Router } from '../verification/router.ts';
-import { trace, type TracedFrame, type TraceTotals } from '../verification/trace.ts';
+import { type TracedFrame, type TraceTotals, trace } from '../verification/trace.ts';
 import { captureInputs, checkInterfaceNames, loadRouter } from './inputs.ts';
 import { parseFlags, parseMark, parsePacketWords, traceMadePacket } from './made-packet.ts';
 import { collect, positive, withRouter } from './options.ts';
-import { writeOut } from './write-output.ts';
+import { sayToError, writeOut } from './write-output.ts';
 
 interface TraceCommandOptions {
   readonly router?: readonly string[];
@@ -97,7 +98,7 @@ async function run(given: readonly string[], options: TraceCommandOptions): Prom
     throw new InputError('trace: --ingress goes with --packet; name the interface of a file as IFACE=FILE');
   if (captures.length === 0) throw new InputError('trace: give a capture, or a made-up packet with --packet');
   const { router, pickedUp } = loadRouter(options.router ?? [], captures, options.nextHopDown);
-  if (pickedUp !== undefined) process.stderr.write(`router state: ${pickedUp}\n`);
+  if (pickedUp !== undefined) sayToError(`router state: ${pickedUp}`);
   checkInterfaceNames(captures, router);
   await traceCaptures(captures, router, options);
 }
@@ -120,7 +121,7 @@ async function traceCaptures(
   const pathOf = (file: number): string => captures.files()[file]?.path ?? '';
   try {
     if (ndjson)
-      writeOut(`${JSON.stringify({ type: 'header', schema: 'redirect-verify/trace/1', router: router.dialects })}\n`);
+      writeOut(`${jsonText({ type: 'header', schema: 'redirect-verify/trace/1', router: router.dialects })}\n`);
     const wanted = (_file: number, frame: number): boolean => options.frame === undefined || frame === options.frame;
     const detail = detailOf(options) ?? (options.frame === undefined ? 'minimal' : 'detailed');
     const explain = (file: number, frame: number): boolean => detail !== 'minimal' && !ndjson && wanted(file, frame);
@@ -133,7 +134,7 @@ async function traceCaptures(
       shown++;
       lines.push(
         ndjson
-          ? `${JSON.stringify(frameLine(frame, pathOf(frame.file)))}\n`
+          ? `${jsonText(frameLine(frame, pathOf(frame.file)))}\n`
           : frameText(frame, inputs.length > 1 ? pathOf(frame.file) : '', detail),
       );
       if (lines.length >= 1000) {
@@ -142,8 +143,8 @@ async function traceCaptures(
       }
     }
     writeOut(lines.join(''));
-    for (const problem of captures.problems()) process.stderr.write(`${problem.code}: ${problem.message}\n`);
-    if (ndjson) writeOut(`${JSON.stringify({ type: 'summary', ...totals })}\n`);
+    for (const problem of captures.problems()) sayToError(`${problem.code}: ${problem.message}`);
+    if (ndjson) writeOut(`${jsonText({ type: 'summary', ...totals })}\n`);
     if (options.frame !== undefined && shown === 0) {
       throw new InputError(
         `trace: frame ${options.frame} did not enter the router, or is not in the capture (${totals.frames} frames, ${totals.ingress} entered)`,
@@ -184,6 +185,8 @@ function frameText(frame: TracedFrame, path: string, detail: WalkDetail): string
   const routed = marks === '' && table === '' ? '' : ` (${marks}${table})`;
   const seen = frame.observedEgress === undefined ? '' : `, seen leaving by ${frame.observedEgress}`;
   const why = frame.disposition === 'undetermined' && frame.unknown !== undefined ? ` (${frame.unknown})` : '';
-  const head = `${path === '' ? '' : `${path} `}${String(frame.frame).padStart(6)} ${frame.ingress} ${frame.packet}: ${frame.disposition}${to}${routed}${seen}${why}\n`;
-  return frame.walk === undefined ? head : `${head}${renderWalk(frame.walk, detail).join('\n')}\n`;
+  const head = `${path === '' ? '' : `${path} `}${String(frame.frame).padStart(6)} ${frame.ingress} ${frame.packet}: ${frame.disposition}${to}${routed}${seen}${why}`;
+  return frame.walk === undefined
+    ? `${visible(head)}\n`
+    : `${visible(head)}\n${renderWalk(frame.walk, detail).join('\n')}\n`;
 }

@@ -8,7 +8,7 @@ import { withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
 import type { IntentOptions } from './stated-intent.ts';
 import { prepare } from './verify-files.ts';
-import { refuseInput } from './write-output.ts';
+import { refuseInput, sayToError } from './write-output.ts';
 import { type RenderingOptions, writeReport } from './write-report.ts';
 
 interface VerifyCommandOptions extends IntentOptions, RenderingOptions {
@@ -63,7 +63,7 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
   if (options.fixScript !== undefined) refuseOtherRouters(loaded.router.dialects);
   if (options.fixScript !== undefined)
     for (const path of [options.fixScript, rollbackPath(options.fixScript)]) refuseInput(path, inputs, '--fix-script');
-  for (const line of notices) notice(line);
+  for (const line of notices) sayToError(line);
   const progress = new Progress(options.progress && options.quiet !== true);
   try {
     const settings = {
@@ -89,7 +89,7 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
         commands.length === 0 || fixed === undefined || captures.some((capture) => capture.path === '-')
           ? undefined
           : await verify(captures, fixed, stated, { whatIf: true, sources: [], connections: 'none' });
-      notice(fixNotice(options.fixScript, commands, after));
+      sayToError(fixNotice(options.fixScript, commands, after));
     }
     return exitCodeOf(report, options.failOn);
   } finally {
@@ -108,8 +108,4 @@ function fixNotice(path: string, commands: readonly string[], after: Report | un
   const count = `${commands.length} ${commands.length === 1 ? 'command' : 'commands'}`;
   const then = after === undefined ? '' : `; with them this traffic would be ${after.verdict} (what-if)`;
   return `fix script: ${path}, ${count}, rollback ${rollbackPath(path)}${then}`;
-}
-
-function notice(text: string): void {
-  process.stderr.write(`${text}\n`);
 }

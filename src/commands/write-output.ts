@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { InputError } from '../text/input-error.ts';
+import { visible } from '../text/visible.ts';
 
 /** Writes to standard output to the end, also where a pipe takes it slowly; a reader that went away is no error. */
 export function writeOut(text: string): void {
@@ -44,6 +45,11 @@ function replaceFile(path: string, text: string): void {
     if (existsSync(temporary)) rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** A line on standard error, of words that may be an input's. */
+export function sayToError(words: string): void {
+  process.stderr.write(`${visible(words)}\n`);
 }
 
 /** Throws InputError where the output would overwrite an input. */

@@ -1,5 +1,6 @@
 import type { Evidence } from '../report/evidence.ts';
 import type { DirectionReport, FindingKind, JoinCertificateReport, JoinReport, Report } from '../report/report.ts';
+import { visible } from '../text/visible.ts';
 
 /** A way to write a report. */
 export interface Format {
@@ -26,17 +27,6 @@ export function clean<Value>(value: Value): Value {
   if (Array.isArray(value)) return value.map(clean) as Value;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, clean(item)])) as Value;
-}
-
-/** Control characters, lone surrogates and what XML forbids are shown, not sent; a tab is a space. */
-export function visible(words: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
-  const control = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}/gu;
-  const shown = (character: string): string => {
-    const code = character.charCodeAt(0);
-    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-  };
-  return words.replaceAll('\t', ' ').replace(control, shown);
 }
 
 /** Behind a capture's name: where it was taken, unless on the router. */

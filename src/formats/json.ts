@@ -1,4 +1,5 @@
+import { jsonText } from '../text/visible.ts';
 import type { Format } from './format.ts';
 
 /** `--format json`: one object. */
-export const json: Format = { name: 'json', render: (report) => `${JSON.stringify(report, undefined, 2)}\n` };
+export const json: Format = { name: 'json', render: (report) => `${jsonText(report, 2)}\n` };

@@ -1,3 +1,4 @@
+import { jsonText } from '../text/visible.ts';
 import type { Format } from './format.ts';
 
 /** `--format ndjson`: a header line, connections, findings, and the summary last, so that a cut-off output shows. */
@@ -11,6 +12,6 @@ export const ndjson: Format = {
       ...findings.map((item) => ({ type: 'finding', ...item })),
       { type: 'summary', verdict, ...summary },
     ];
-    return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    return lines.map((line) => `${jsonText(line)}\n`).join('');
   },
 };

@@ -1,5 +1,6 @@
 import type { Where } from '../diagnostic/diagnostic.ts';
 import type { FindingReport, Report } from '../report/report.ts';
+import { jsonText } from '../text/visible.ts';
 import type { Format, RenderOptions } from './format.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { Format, RenderOptions } from './format.ts';
  */
 export const sarif: Format = {
   name: 'sarif',
-  render: (report, options) => `${JSON.stringify(log(report, options), undefined, 2)}\n`,
+  render: (report, options) => `${jsonText(log(report, options), 2)}\n`,
 };
 
 type ConfigPlace = Extract<Where, { kind: 'config' }>;

@@ -1,6 +1,7 @@
 import type { Step, Walk } from '../forwarding/walk.ts';
 import { stepPlace, stepWords } from '../report/step-words.ts';
 import { formatPlace, type Span } from '../text/span.ts';
+import { visible } from '../text/visible.ts';
 
 /** How much of a walk is told: every step with its configuration line, the steps that had a part in its end, or the end alone. */
 export type WalkDetail = 'detailed' | 'summary' | 'minimal';
@@ -9,11 +10,11 @@ export type WalkDetail = 'detailed' | 'summary' | 'minimal';
 export function renderWalk(walk: Walk, detail: WalkDetail = 'detailed'): string[] {
   if (detail === 'detailed') {
     return walk.steps.flatMap((step) => {
-      return [`  ${stepWords(step)}`, ...placeLines(stepPlace(step))];
+      return [`  ${visible(stepWords(step))}`, ...placeLines(stepPlace(step))];
     });
   }
   const steps = detail === 'minimal' ? walk.steps.filter((step) => step.kind === 'end') : walk.steps.filter(decides);
-  return steps.map((step) => `  ${stepWords(step)}`);
+  return steps.map((step) => `  ${visible(stepWords(step))}`);
 }
 
 /** Whether a step changed something or had a part in the packet's end. */
@@ -30,5 +31,5 @@ function decides(step: Step): boolean {
 }
 
 function placeLines(origin: Span | undefined): string[] {
-  return origin === undefined ? [] : [`      ${formatPlace(origin)}  ${origin.text}`];
+  return origin === undefined ? [] : [`      ${visible(`${formatPlace(origin)}  ${origin.text}`)}`];
 }

@@ -1,38 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { JOIN_ERROR_ADVICE, JOIN_ERROR_KINDS } from '../../src/join/join-error.ts';
 import { recogniseJoinErrors } from '../../src/join/recognise-join-errors.ts';
-
-const HEADING =
-  'Error message: Error joining to SPP: SPS has failed to join to SPP. For more information, see the error details. (JoinFailed)';
-
-/** As SPS shows them, over several lines. */
-const RAW = {
-  mismatch: `{
-  "response": "Error sending request: SSLError: HTTPSConnectionPool(host='examplespp.company', port=443): Max retries exceeded with url: /service/core/v3/Cluster/SessionModules (Caused by SSLError(CertificateError(\\"hostname 'examplespp.company' doesn't match '192.0.2.123'\\",),))",
-  "status": null,
-  "url": "https://examplespp.company/service/core/v3/Cluster/SessionModules"
-}`,
-  login: `{
-        "error": "invalid_request",
-        "error_description": "Access denied.",
-        "success": false
-    }`,
-  permissions: ` Authorization is required for this request.
-       Code: 60108
-       URL: https://192.0.2.123/service/core/v3/Cluster/SessionModules
-       Status: 403`,
-  node: `The session connection has a missing, invalid, or non-unique
-value [ NodeId ].
-       Code: 60657
-       URL: https://192.0.2.123/service/core/v3/Cluster/SessionModules
-       Status: 400`,
-  validation: `ERROR: Request to https://192.0.2.123/service/a2a/v2/PsmValidation failed, response (HTTP 403):
-    {
-        "Code": 60108,
-        "Message": "Authorization is required for this request.",
-        "InnerError": null
-    }`,
-} as const;
+import { HEADING, RAW } from './raw-errors.ts';
 
 const WANT = {
   mismatch: { kind: 'certificate-mismatch', entered: 'examplespp.company', named: ['192.0.2.123'] },
