@@ -1,5 +1,12 @@
 import type { Evidence } from '../report/evidence.ts';
-import type { DirectionReport, FindingKind, JoinCertificateReport, JoinReport, Report } from '../report/report.ts';
+import type {
+  ConnectionReport,
+  DirectionReport,
+  FindingKind,
+  JoinCertificateReport,
+  JoinReport,
+  Report,
+} from '../report/report.ts';
 import { visible } from '../text/visible.ts';
 
 /** A way to write a report. */
@@ -45,6 +52,39 @@ export const SNAT_WORDS = {
   fixed: 'a fixed address',
   unknown: 'not known',
 } as const;
+
+const URGENCY: Readonly<Record<ConnectionReport['verdict'], number>> = { failed: 0, inconclusive: 1, verified: 2 };
+
+/** The connections with those first that somebody has to look at; in the order first seen among equals. */
+export function worstFirst(connections: readonly ConnectionReport[]): ConnectionReport[] {
+  return connections.toSorted((a, b) => URGENCY[a.verdict] - URGENCY[b.verdict] || a.id - b.id);
+}
+
+/** Heads of {@link connectionCells}. */
+export const CONNECTION_HEADS: readonly string[] = [
+  'id',
+  'verdict',
+  'leg',
+  'session',
+  'connection',
+  'client→server',
+  'server→client',
+  'findings',
+];
+
+/** A connection as a row of a table; `noSession`: what stands where it belongs to none. */
+export function connectionCells(item: ConnectionReport, noSession: string): string[] {
+  return [
+    `${item.id}`,
+    item.verdict,
+    item.leg,
+    item.session === undefined ? noSession : `${item.session}`,
+    `${item.protocol} ${item.client} > ${item.server}`,
+    directionWords(item.clientToServer),
+    directionWords(item.serverToClient),
+    item.findings.join(' '),
+  ];
+}
 
 /** `12 via SPS`, `1 bypassed, 11 via SPS`, `8 probes`. */
 export function directionWords(direction: DirectionReport): string {

@@ -10,6 +10,7 @@ import {
   joinRows,
   type RenderOptions,
   SNAT_WORDS,
+  worstFirst,
 } from './format.ts';
 import { escapeHtml, escapeJson } from './html/escape.ts';
 import { SCRIPT } from './html/script.ts';
@@ -21,8 +22,6 @@ import { topology } from './html/topology.ts';
  * the one script whose sum it names runs, whatever a name from a capture holds.
  */
 export const html: Format = { name: 'html', render: renderHtml };
-
-const ORDER = { failed: 0, inconclusive: 1, verified: 2 } as const;
 
 function renderHtml(given: Report, options: RenderOptions): string {
   const report = clean(given);
@@ -217,19 +216,17 @@ function sequences(report: Report, evidence: Evidence | undefined): string {
 /** The table's rows as arrays: ten thousand connections with the names of their fields would be twice the file. */
 function tableData(report: Report, evidence: Evidence | undefined): object {
   return {
-    connections: [...report.connections]
-      .sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict] || a.id - b.id)
-      .map((item) => [
-        item.id,
-        item.verdict,
-        item.leg,
-        item.session ?? 0,
-        `${item.protocol} ${item.client}`,
-        item.server,
-        directionWords(item.clientToServer),
-        directionWords(item.serverToClient),
-        item.findings.join(' '),
-      ]),
+    connections: worstFirst(report.connections).map((item) => [
+      item.id,
+      item.verdict,
+      item.leg,
+      item.session ?? 0,
+      `${item.protocol} ${item.client}`,
+      item.server,
+      directionWords(item.clientToServer),
+      directionWords(item.serverToClient),
+      item.findings.join(' '),
+    ]),
     sequences: evidence?.sequences ?? [],
   };
 }

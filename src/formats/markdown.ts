@@ -1,17 +1,18 @@
 import type { Where } from '../diagnostic/diagnostic.ts';
-import type { ConnectionReport, FindingReport, JoinReport, Report } from '../report/report.ts';
+import type { FindingReport, JoinReport, Report } from '../report/report.ts';
 import {
+  CONNECTION_HEADS,
   certificateWords,
   clean,
-  directionWords,
+  connectionCells,
   type Format,
   joinRows,
   type RenderOptions,
   SNAT_WORDS,
+  worstFirst,
 } from './format.ts';
 
 const LISTED = 50;
-const ORDER: Readonly<Record<ConnectionReport['verdict'], number>> = { failed: 0, inconclusive: 1, verified: 2 };
 
 /** `--format markdown`: for a change ticket; the verdict, what it rests on, findings with their fixes, connections. */
 export const markdown: Format = { name: 'markdown', render: renderMarkdown };
@@ -111,24 +112,15 @@ function placeWords(where: Where): string {
 }
 
 function connectionTable(report: Report, options: RenderOptions): string {
-  const sorted = [...report.connections].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict] || a.id - b.id);
+  const sorted = worstFirst(report.connections);
   const shown = options.verbose ? sorted : sorted.slice(0, LISTED);
   const rows = shown.map((item) =>
-    [
-      `${item.id}`,
-      item.verdict,
-      item.leg,
-      item.session === undefined ? '' : `${item.session}`,
-      `${item.protocol} ${item.client} > ${item.server}`,
-      directionWords(item.clientToServer),
-      directionWords(item.serverToClient),
-      item.findings.join(' '),
-    ]
+    connectionCells(item, '')
       .map((value) => cell(plain(value)))
       .join(' | '),
   );
   const lines = [
-    '| id | verdict | leg | session | connection | client→server | server→client | findings |',
+    `| ${CONNECTION_HEADS.join(' | ')} |`,
     '| ---: | --- | --- | ---: | --- | --- | --- | --- |',
     ...rows.map((row) => `| ${row} |`),
   ];

@@ -1,15 +1,17 @@
 import pc from 'picocolors';
 import type { Where } from '../diagnostic/diagnostic.ts';
-import type { ConnectionReport, FindingReport, JoinReport, Report } from '../report/report.ts';
+import type { FindingReport, JoinReport, Report } from '../report/report.ts';
 import {
+  CONNECTION_HEADS,
   certificateWords,
   clean,
-  directionWords,
+  connectionCells,
   type Format,
   joinRows,
   type RenderOptions,
   SNAT_WORDS,
   VANTAGE_WORDS,
+  worstFirst,
 } from './format.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;
@@ -201,23 +203,8 @@ function whereLines(where: Where, colors: Colors): string[] {
 function connectionLines(report: Report, options: RenderOptions, colors: Colors): string[] {
   const { connections } = report;
   if (connections.length === 0) return [];
-  const shown = options.verbose
-    ? connections
-    : [...connections].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict] || a.id - b.id).slice(0, LISTED);
-  const rows = shown.map((item) => [
-    `${item.id}`,
-    item.verdict,
-    item.leg,
-    item.session === undefined ? '-' : `${item.session}`,
-    `${item.protocol} ${item.client} > ${item.server}`,
-    directionWords(item.clientToServer),
-    directionWords(item.serverToClient),
-    item.findings.join(' '),
-  ]);
-  const table = [
-    ['id', 'verdict', 'leg', 'session', 'connection', 'client→server', 'server→client', 'findings'],
-    ...rows,
-  ];
+  const shown = options.verbose ? connections : worstFirst(connections).slice(0, LISTED);
+  const table = [CONNECTION_HEADS, ...shown.map((item) => connectionCells(item, '-'))];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   const lines = table.map((row, index) => {
     const line = row
@@ -230,5 +217,3 @@ function connectionLines(report: Report, options: RenderOptions, colors: Colors)
   if (hidden > 0) lines.push(colors.dim(`and ${hidden} more (--verbose, or --format json)`));
   return lines;
 }
-
-const ORDER: Readonly<Record<ConnectionReport['verdict'], number>> = { failed: 0, inconclusive: 1, verified: 2 };

@@ -85,7 +85,7 @@ function lookupRules(state: GatewayState, query: GatewayQuery): Result {
   for (let index = 0; index < rules.length; index++) {
     const rule = rules[index]!;
     if (rule.unmodelled.length > 0) return 'unknown';
-    if (!holds(rule, query)) continue;
+    if (!holdsForGateway(rule, query.gateway, query.device)) continue;
     const { action } = rule;
     if (action.kind === 'nop') continue;
     if (action.kind === 'goto') {
@@ -105,8 +105,8 @@ function lookupRules(state: GatewayState, query: GatewayQuery): Result {
   return 'miss';
 }
 
-/** The lookup is of the router's own: no source, mark, type of service or protocol. */
-function holds(rule: PolicyRule, { gateway, device }: GatewayQuery): boolean {
+/** Whether a rule holds for the lookup of a gateway: locally made, without source, mark, type of service and protocol. */
+export function holdsForGateway(rule: PolicyRule, gateway: IpAddress, device: string | undefined): boolean {
   const nowhere: IpAddress = { family: gateway.family, words: [0, 0, 0, 0] };
   const matches =
     (rule.from === undefined || prefixContains(rule.from, nowhere)) &&

@@ -1,9 +1,9 @@
-import { type NextHop, type PolicyRule, type Route, RouteTableId, type RouteType } from '../../model/routing.ts';
+import { type NextHop, type Route, RouteTableId, type RouteType } from '../../model/routing.ts';
 import type { Family, IpAddress } from '../../net/ip-address.ts';
 import { formatPrefix, networkOf, prefixContains } from '../../net/prefix.ts';
 import type { Span } from '../../text/span.ts';
 import type { DeviceDraft } from './device-draft.ts';
-import { findGateway, scopeNumber } from './gateway-lookup.ts';
+import { findGateway, holdsForGateway, scopeNumber } from './gateway-lookup.ts';
 import { readRouteWords, type RouteWords } from './ip-route-words.ts';
 import type { WordCursor } from './ip-words.ts';
 import { withObject } from './next-hop-objects.ts';
@@ -121,22 +121,6 @@ function checkGateways(draft: DeviceDraft, route: Route): Route | 'refused' | 'u
     nextHops.push({ ...hop, device: found.device });
   }
   return { ...route, nextHops };
-}
-
-/** Whether a rule holds for the lookup of a gateway: locally made, without source, mark, type of service and protocol. */
-function holdsForGateway(rule: PolicyRule, gateway: IpAddress, device: string | undefined): boolean {
-  const nowhere: IpAddress = { family: gateway.family, words: [0, 0, 0, 0] };
-  const holds =
-    (rule.from === undefined || prefixContains(rule.from, nowhere)) &&
-    (rule.to === undefined || prefixContains(rule.to, gateway)) &&
-    (rule.fwmark === undefined || (rule.fwmark.value & rule.fwmark.mask) === 0) &&
-    (rule.iif === undefined || rule.iif === 'lo') &&
-    (rule.oif === undefined || rule.oif === device) &&
-    rule.tos === undefined &&
-    rule.ipProtocol === undefined &&
-    rule.sourcePorts === undefined &&
-    rule.destinationPorts === undefined;
-  return holds !== rule.inverted;
 }
 
 /**
