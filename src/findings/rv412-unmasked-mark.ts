@@ -1,5 +1,5 @@
 import type { Step } from '../forwarding/walk.ts';
-import type { Remedy, Router } from '../verification/router.ts';
+import { ofFamily, type Remedy, type Router } from '../verification/router.ts';
 import { type Probe, runSession, type SessionSpec } from '../verification/session.ts';
 import type { Verification } from '../verification/verification.ts';
 import { type Detected, detected, type Finding, fromDiagnoses, whereOf } from './finding.ts';
@@ -110,7 +110,7 @@ function firstLoss(
   before: readonly Probe[],
   step: RuleStep,
 ): { words: string; fix: Remedy } | undefined {
-  for (const fix of router.remedies.maskMark?.(step) ?? []) {
+  for (const fix of ofFamily(router, spec.client.family).remedies.maskMark?.(step) ?? []) {
     const altered = router.altered(fix);
     if (altered === undefined) continue;
     const after = runSession(altered.forwarder(), spec);

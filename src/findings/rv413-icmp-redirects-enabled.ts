@@ -1,5 +1,6 @@
 import { DecisionFlag, Disposition } from '../forwarding/decision.ts';
 import type { Note } from '../diagnostic/diagnostic.ts';
+import { ofFamily } from '../verification/router.ts';
 import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding } from './finding.ts';
 
@@ -23,39 +24,51 @@ export const icmpRedirectsEnabled: Finding = {
     ],
   },
   detect: (run) => {
-    const byInterface = new Map<
-      number,
-      { packets: number; connections: Set<number>; frame: { file: number; frame: number } }
-    >();
+    const groups = new Map<string, Group>();
     for (const item of run.connections) {
       for (const way of item.ways) {
         if ((way.path.flags & DecisionFlag.icmpRedirect) === 0) continue;
         // The flag then is of one possible outcome only.
         if (way.path.disposition === Disposition.undetermined) continue;
-        const group = byInterface.get(way.path.ingress) ?? {
+        const { family } = item.connection;
+        const key = `${way.path.ingress}/${family}`;
+        const group = groups.get(key) ?? {
+          ingress: way.path.ingress,
+          family,
           packets: 0,
           connections: new Set<number>(),
           frame: { file: way.count.firstFile, frame: way.count.firstFrame },
         };
         group.packets += way.count.packets;
         group.connections.add(item.connection.id);
-        byInterface.set(way.path.ingress, group);
+        groups.set(key, group);
       }
     }
-    return [...byInterface].map(([position, group]) => {
-      const name = run.interfaceName(position);
+    return [...groups.values()].flatMap((group) => {
+      const name = run.interfaceName(group.ingress);
+      const [fix] = ofFamily(run.router, group.family).remedies.stopIcmpRedirects(name);
+      // The simulation does not know of rules for what the router itself sends.
+      if (group.family === 6 && fix === undefined) return [];
       return detected({
-        message: `monitored packets leave by ${name}, where they came in: the router sends ICMP redirects to their senders`,
-        key: `RV413:${name}`,
+        message: `monitored packets leave by ${name}, where they came in: the router sends ${group.family === 6 ? 'ICMPv6' : 'ICMP'} redirects to their senders`,
+        key: group.family === 6 ? `RV413:${name}:6` : `RV413:${name}`,
         count: group.packets,
         connections: [...group.connections],
-        where: run.placeOf(group.frame, position),
+        where: run.placeOf(group.frame, group.ingress),
         notes: capturedRedirects(run),
-        fix: run.router.remedies.stopIcmpRedirects(name)[0] ?? [],
+        fix: fix ?? [],
       });
     });
   },
 };
+
+interface Group {
+  readonly ingress: number;
+  readonly family: 4 | 6;
+  packets: number;
+  readonly connections: Set<number>;
+  readonly frame: { readonly file: number; readonly frame: number };
+}
 
 /** The router's rate limit lets few through, so one that was not captured proves nothing. */
 function capturedRedirects(run: Verification): Note[] {

@@ -38,7 +38,7 @@ const FORWARDING = 'net/ipv6/conf/all/forwarding';
  * Ref: net/ipv6/ip6_output.c: ip6_forward(); net/ipv6/ip6_fib.c: fib6_node_lookup().
  */
 export function plainIpv6Way(device: LinuxDevice, destination: IpAddress): PlainWay | undefined {
-  if (destination.family !== 6 || !isGlobal(destination) || !steersByDestination(device)) return undefined;
+  if (destination.family !== 6 || !isGlobalIpv6(destination) || !steersByDestination(device)) return undefined;
   const route = longestMatch(device, destination);
   const [hop, ...others] = route?.nextHops ?? [];
   if (route === undefined || route.type !== 'unicast' || hop?.device === undefined || others.length > 0)
@@ -54,7 +54,7 @@ export function plainIpv6Way(device: LinuxDevice, destination: IpAddress): Plain
 }
 
 /** Neither multicast, nor link-local, nor the loopback's, nor unspecified or one that stands for an IPv4 address. */
-function isGlobal({ words }: IpAddress): boolean {
+export function isGlobalIpv6({ words }: IpAddress): boolean {
   const [first] = words;
   return first >>> 24 !== 0xff && first >>> 22 !== 0x3fa && first !== 0;
 }

@@ -1,10 +1,12 @@
-import type { IpAddress } from '../net/ip-address.ts';
+import type { Family, IpAddress } from '../net/ip-address.ts';
 import type { IpPrefix } from '../net/prefix.ts';
 import type { Span } from '../text/span.ts';
 import type { Service } from './intent.ts';
 
 /** One selection of packets that the configuration redirects, as far as its text says it. For inferring an intent only, never for a verdict. */
 export interface RedirectSelection {
+  /** Absent: of IPv4. */
+  readonly family?: Family;
   readonly services: readonly Service[];
   /** Selects by source port: the servers' replies. */
   readonly replies: boolean;

@@ -2,10 +2,10 @@ import type { Note, Where } from '../diagnostic/diagnostic.ts';
 import type { Intent } from '../model/intent.ts';
 import { formatIpAddress } from '../net/ip-address.ts';
 import { formatIpProtocol } from '../net/ip-protocol.ts';
-import { formatPrefix, prefixContains } from '../net/prefix.ts';
+import { formatPrefix, hostPrefix, prefixContains } from '../net/prefix.ts';
 import { decider } from './failures.ts';
 import type { Category } from './judge.ts';
-import type { FlowOfInterest, Remedy, Router } from './router.ts';
+import { type FlowOfInterest, ofFamily, type Remedy, type Router } from './router.ts';
 import { type Probe, type Role, runSession, type SessionSpec } from './session.ts';
 
 /** Why packets of one flow fail, by the configuration, with a change that was shown to mend it. */
@@ -162,7 +162,7 @@ function caseOf(
 ): Case {
   const names = router.forwarder().interfaceNames;
   return {
-    router,
+    router: ofFamily(router, probe.spec.client.family),
     intent,
     probe,
     session: session.slice(0, session.indexOf(probe) + 1),
@@ -264,7 +264,7 @@ export function flowOf(intent: Intent, probe: Probe, names: readonly string[]): 
     serverPrefix === undefined ? undefined : `${formatIpAddress(serverPrefix)}/${serverPrefix.prefixLength}`;
   const toServer = role === 'client-request' || role === 'sps-request';
   const own = spec.spoofing === 'own' && (role === 'sps-request' || role === 'server-reply');
-  const clientSide = own ? `${formatIpAddress(spec.sps)}/32` : undefined;
+  const clientSide = own ? formatPrefix(hostPrefix(spec.sps)) : undefined;
   const egress = expectedEgress(probe, names);
   const clients = intent.clients.find((prefix) => prefixContains(prefix, spec.client));
   const atClient = role === 'client-request' || (role === 'server-reply' && !own);

@@ -3,6 +3,7 @@ import type { Intent, IntentPart, Service, SnatMode } from '../model/intent.ts';
 import { equalIpAddress, formatIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { formatPrefix, type IpPrefix, networkOf } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
+import type { RedirectSelection } from '../model/redirect.ts';
 import type { Router } from './router.ts';
 
 /** What the user said, by options or site file. */
@@ -50,7 +51,8 @@ export function resolveIntent(stated: StatedIntent, router: Router): ResolvedInt
       throw new InputError("nothing in the router's state redirects to an SPS: name its address with --sps");
     }
     sps = candidates;
-    ambiguousSps = candidates.length > 1;
+    // One SPS may have an address of either family.
+    ambiguousSps = ([4, 6] as const).some((family) => candidates.filter((hop) => hop.family === family).length > 1);
     inferred.push('sps');
   }
   const spsInterfaces = stated.spsInterfaces ?? inferSpsInterfaces(sps, router);
@@ -69,19 +71,9 @@ export function resolveIntent(stated: StatedIntent, router: Router): ResolvedInt
     throw new InputError(
       `no rule in the router's state selects a service to redirect to SPS (${sps.map(formatIpAddress).join(', ')}): name it with --service, e.g. --service tcp/3389`,
     );
-  const servers =
-    stated.servers ??
-    dedupe(
-      selections.flatMap((selection) => selection.servers.map(networkOf)),
-      formatPrefix,
-    );
+  const servers = stated.servers ?? networksOf(selections, ({ servers: selected }) => selected);
   if (stated.servers === undefined && servers.length > 0) inferred.push('servers');
-  const clients =
-    stated.clients ??
-    dedupe(
-      selections.flatMap((selection) => selection.clients.map(networkOf)),
-      formatPrefix,
-    );
+  const clients = stated.clients ?? networksOf(selections, ({ clients: selected }) => selected);
   if (stated.clients === undefined && clients.length > 0) inferred.push('clients');
   const clientInterface = selections.find((selection) => selection.ingress !== undefined)?.ingress;
   const ingresses = requests.flatMap((selection) => selection.ingress ?? []);
@@ -93,6 +85,23 @@ export function resolveIntent(stated: StatedIntent, router: Router): ResolvedInt
     ...(clientInterface !== undefined && { clientInterface }),
     ...(mayHaveOthers && { onlyClientInterfaces: ingresses }),
   };
+}
+
+/** The networks that redirects select; a family of which one selects any, where the other's are named, is named as a whole. */
+function networksOf(
+  selections: readonly RedirectSelection[],
+  select: (selection: RedirectSelection) => readonly IpPrefix[],
+): IpPrefix[] {
+  const named = selections.flatMap((selection) => select(selection).map(networkOf));
+  const whole = ([4, 6] as const).filter(
+    (family) =>
+      named.some((prefix) => prefix.family !== family) &&
+      selections.some((selection) => (selection.family ?? 4) === family && select(selection).length === 0),
+  );
+  return dedupe(
+    [...named, ...whole.map((family): IpPrefix => ({ family, words: [0, 0, 0, 0], prefixLength: 0 }))],
+    formatPrefix,
+  );
 }
 
 function inferSpsInterfaces(sps: readonly IpAddress[], router: Router): string[] {

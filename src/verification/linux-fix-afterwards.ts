@@ -62,10 +62,12 @@ export function lastingLinuxCommands(commands: Remedy): string[] {
     if (setting !== null) add(`echo '${setting[1]} = ${setting[2]}' >> ${SYSCTL_FILE}`);
     else if (command.startsWith('iptables-legacy ')) add('iptables-legacy-save > /etc/iptables/rules.v4');
     else if (command.startsWith('iptables ')) add('iptables-save > /etc/iptables/rules.v4');
-    else if (/^ip (rule|route) (add|replace) /.test(command)) {
+    else if (command.startsWith('ip6tables-legacy ')) add('ip6tables-legacy-save > /etc/iptables/rules.v6');
+    else if (command.startsWith('ip6tables ')) add('ip6tables-save > /etc/iptables/rules.v6');
+    else if (/^ip (?:-6 )?(?:rule|route) (?:add|replace) /.test(command)) {
       const device = / dev (\S+)/.exec(command)?.[1];
       add(`# /etc/network/interfaces${device === undefined ? '' : `, iface ${device}`}: up ${command}`);
-    } else if (/^ip (rule|route) del /.test(command))
+    } else if (/^ip (?:-6 )?(?:rule|route) del /.test(command))
       add(`# remove from /etc/network/interfaces: up ${command.replace(' del ', ' add ')}`);
   }
   return lasting;

@@ -1,7 +1,9 @@
 import type { Step } from '../forwarding/walk.ts';
 import type { LinuxDevice } from '../model/linux-device.ts';
 import { type PolicyRule, RouteTableId } from '../model/routing.ts';
-import { formatIpAddress, type IpAddress } from '../net/ip-address.ts';
+import type { Rule } from '../model/netfilter.ts';
+import { type Family, formatIpAddress, type IpAddress } from '../net/ip-address.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
 import { formatMac } from '../net/mac-address.ts';
 import { formatMark, formatMaskedMark } from '../net/masked-mark.ts';
 import { formatPrefix } from '../net/prefix.ts';
@@ -12,23 +14,26 @@ type RouteStep = Extract<Step, { kind: 'route' }>;
 
 const COMMON_TABLES: ReadonlySet<number> = new Set([RouteTableId.local, RouteTableId.main, RouteTableId.default]);
 
-/** Changes of a Linux router, as the commands an administrator would type. */
-export function linuxRemedies(device: LinuxDevice): Remedies {
-  const iptables = iptablesCommand(device);
+/** Changes of a Linux router's redirect of one address family, as the commands an administrator would type. */
+export function linuxRemedies(device: LinuxDevice, family: Family = 4): Remedies {
+  const iptables = iptablesCommand(device, family);
+  const ip = family === 6 ? 'ip -6' : 'ip';
   const table = (number: number): string => tableName(device, number);
   return {
-    relaxReversePath: (ingress) => relaxReversePath(device, ingress),
+    // IPv6 has no such filter but the rpfilter match, which is a rule.
+    relaxReversePath: (ingress) => (family === 6 ? [] : relaxReversePath(device, ingress)),
     ignoreMarkInReversePath: (ingress) => [
       [setting('all', 'src_valid_mark', 0)],
       [setting(ingress, 'src_valid_mark', 0)],
       [setting('all', 'src_valid_mark', 0), setting(ingress, 'src_valid_mark', 0)],
     ],
-    redirect: (flow) => redirect(device, iptables, flow),
-    redirectWithoutState: (flow, spsMacs) => redirectWithoutState(device, iptables, flow, spsMacs),
-    maskMark: (rule) => maskMark(device, iptables, rule, table),
+    redirect: (flow) => redirect(redirectRules(device, family), iptables, flow),
+    redirectWithoutState: (flow, spsMacs) =>
+      redirectWithoutState(redirectRules(device, family), iptables, flow, spsMacs),
+    maskMark: (rule) => maskMark(redirectRules(device, family), { iptables, ip }, rule, table),
     failClosed: () =>
-      tablesTowardGateways(device).map((number) => [
-        `ip route add unreachable default metric 4278198272 table ${table(number)}`,
+      tablesTowardGateways(device, family).map((number) => [
+        `${ip} route add unreachable default metric 4278198272 table ${table(number)}`,
       ]),
     tolerateSequences: () => [['sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1']],
     moveBehind: (rule) => {
@@ -43,7 +48,7 @@ export function linuxRemedies(device: LinuxDevice): Remedies {
           ];
     },
     restoreMark: (connmark, spsInterface) =>
-      redirectRules(device).map(({ fwmark }) => [
+      redirectRules(device, family).map(({ fwmark }) => [
         `${iptables} -t mangle -A PREROUTING ! -i ${spsInterface} -m connmark --mark ${formatMark(connmark)} -j MARK --set-mark ${fwmark === undefined ? formatMark(connmark) : formatMark(fwmark.value)}`,
       ]),
     exemptInterface: (rule, spsInterface) => {
@@ -57,31 +62,36 @@ export function linuxRemedies(device: LinuxDevice): Remedies {
       ];
     },
     selectMark: (fwmark) =>
-      tablesTowardGateways(device).map((number) => [`ip rule add fwmark ${formatMark(fwmark)} table ${table(number)}`]),
+      tablesTowardGateways(device, family).map((number) => [
+        `${ip} rule add fwmark ${formatMark(fwmark)} table ${table(number)}`,
+      ]),
     fillTable: (number, sps, spsInterface) => [
-      [`ip route add default via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(number)}`],
-      [`ip route replace default via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(number)}`],
+      [`${ip} route add default via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(number)}`],
+      [`${ip} route replace default via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(number)}`],
     ],
-    replaceNextHop: (route, sps, spsInterface) => [replaceNextHop(route, sps, spsInterface, table)],
-    raisePolicyRule: (fwmark, decidedAt) => raisePolicyRule(device, fwmark, decidedAt, table),
+    replaceNextHop: (route, sps, spsInterface) => [replaceNextHop(ip, route, sps, spsInterface, table)],
+    raisePolicyRule: (fwmark, decidedAt) =>
+      raisePolicyRule(redirectRules(device, family), ip, fwmark, decidedAt, table),
     permit: (flow) => [[`${iptables} -I FORWARD ${matchOf(flow, true)} -j ACCEPT`]],
     leaveAlone: (flow) => [[`${iptables} -t mangle -I PREROUTING ${matchOf(flow, false)} -j ACCEPT`]],
     leaveUntranslated: (flow) => [
       [`${iptables} -t nat -I POSTROUTING -o ${flow.egress} ${matchOf({ ...flow, ingress: '' }, false)} -j ACCEPT`],
     ],
-    stopIcmpRedirects: (name) => stopIcmpRedirects(device, name),
+    stopIcmpRedirects: (name) =>
+      family === 6 ? stopIcmpv6Redirects(device, iptables) : stopIcmpRedirects(device, name),
   };
 }
 
 /** Where both variants are loaded the plain name is taken to be the nft one, so legacy rules need their own command. */
-function iptablesCommand(device: LinuxDevice): string {
-  const variants = device.rulesets.filter((ruleset) => ruleset.family === 4);
+function iptablesCommand(device: LinuxDevice, family: Family): string {
+  const program = family === 6 ? 'ip6tables' : 'iptables';
+  const variants = device.rulesets.filter((ruleset) => ruleset.family === family);
   const marking = variants.find((ruleset) =>
     ruleset.tables.some((item) => item.name === 'mangle' && item.chains.some((chain) => chain.rules.length > 0)),
   );
   return marking?.variant === 'legacy' && variants.some((ruleset) => ruleset.variant === 'nft')
-    ? 'iptables-legacy'
-    : 'iptables';
+    ? `${program}-legacy`
+    : program;
 }
 
 function setting(name: string, key: string, value: number): string {
@@ -97,20 +107,20 @@ function relaxReversePath(device: LinuxDevice, ingress: string): Remedy[] {
 }
 
 /** Rules of the RPDB that lead marked packets to a table of their own. */
-function redirectRules(device: LinuxDevice): PolicyRule[] {
+function redirectRules(device: LinuxDevice, family: Family): PolicyRule[] {
   return device.policyRules.filter(
     (rule) =>
-      rule.family === 4 &&
+      rule.family === family &&
       rule.fwmark !== undefined &&
       rule.action.kind === 'lookup' &&
       !COMMON_TABLES.has(rule.action.table),
   );
 }
 
-function redirect(device: LinuxDevice, iptables: string, flow: FlowOfInterest): Remedy[] {
+function redirect(rules: readonly PolicyRule[], iptables: string, flow: FlowOfInterest): Remedy[] {
   const match = matchOf(flow, false);
   const remedies: Remedy[] = [];
-  for (const { fwmark } of redirectRules(device)) {
+  for (const { fwmark } of rules) {
     if (fwmark === undefined) continue;
     const mark = fwmark.mask === 0xffffffff ? formatMark(fwmark.value) : formatMaskedMark(fwmark);
     for (const target of ['CONNMARK', 'MARK'])
@@ -121,14 +131,14 @@ function redirect(device: LinuxDevice, iptables: string, flow: FlowOfInterest): 
 
 /** A packet mark instead of a connection mark; SPS, which may use any address, is told by its MAC addresses. */
 function redirectWithoutState(
-  device: LinuxDevice,
+  rules: readonly PolicyRule[],
   iptables: string,
   flow: FlowOfInterest,
   spsMacs: readonly number[],
 ): Remedy[] {
   if (spsMacs.length === 0) return [];
   const except = spsMacs.map((mac) => `-m mac ! --mac-source ${formatMac(mac)}`).join(' ');
-  return redirectRules(device).flatMap(({ fwmark }): Remedy[] => {
+  return rules.flatMap(({ fwmark }): Remedy[] => {
     if (fwmark === undefined) return [];
     const mark = fwmark.mask === 0xffffffff ? formatMark(fwmark.value) : formatMaskedMark(fwmark);
     const [ingress, ...rest] = matchOf(flow, false).split(' -p ');
@@ -145,11 +155,43 @@ function stopIcmpRedirects(device: LinuxDevice, name: string): Remedy[] {
   return on.length === 0 ? [] : [on.map((scope) => setting(scope, 'send_redirects', 0))];
 }
 
+/**
+ * No sysctl keeps Linux from sending ICMPv6 redirects; a rule for what the router itself sends does.
+ * Ref: kernel net/ipv6/ndisc.c: ndisc_send_redirect(); RFC 4861 section 4.5: type 137.
+ */
+function stopIcmpv6Redirects(device: LinuxDevice, ip6tables: string): Remedy[] {
+  const isDropped = device.rulesets.some(
+    ({ family, tables }) =>
+      family === 6 &&
+      tables.some(({ chains }) =>
+        chains.some(({ name, rules }) => name === 'OUTPUT' && rules.length > 0 && dropsIcmpv6Redirects(rules[0]!)),
+      ),
+  );
+  return isDropped ? [] : [[`${ip6tables} -I OUTPUT -p icmpv6 --icmpv6-type redirect -j DROP`]];
+}
+
+function dropsIcmpv6Redirects({ target, matches }: Rule): boolean {
+  return (
+    target.kind === 'drop' &&
+    matches.every(
+      (match) =>
+        (match.kind === 'protocol' && !match.negated && match.protocol === IpProtocol.icmpv6) ||
+        (match.kind === 'icmp-type' && !match.negated && match.type === ICMPV6_REDIRECT),
+    )
+  );
+}
+
+const ICMPV6_REDIRECT = 137;
+
 /** The rule with a mask of its own bits, in its place; where the redirect's policy rule asks for all 32 bits, that too. */
-function maskMark(device: LinuxDevice, iptables: string, rule: RuleStep, table: (number: number) => string): Remedy[] {
+function maskMark(
+  redirects: readonly PolicyRule[],
+  { iptables, ip }: { readonly iptables: string; readonly ip: string },
+  rule: RuleStep,
+  table: (number: number) => string,
+): Remedy[] {
   const spec = specOf(rule);
   if (spec === undefined) return [];
-  const redirects = redirectRules(device);
   const bits = redirects.reduce((all, { fwmark }) => all | (fwmark?.value ?? 0), 0);
   const masked = spec
     .replace(/--set-x?mark (0x[0-9a-f]+|\d+)(?:\/0xf{8})?(?= |$)/i, (_, value) => `--set-xmark ${value}/${value}`)
@@ -167,19 +209,19 @@ function maskMark(device: LinuxDevice, iptables: string, rule: RuleStep, table: 
     const mark = formatMark(fwmark.value);
     const target = table(action.table);
     return [
-      `ip rule add pref ${priority} fwmark ${mark}/${mark} table ${target}`,
-      `ip rule del pref ${priority} fwmark ${mark} table ${target}`,
+      `${ip} rule add pref ${priority} fwmark ${mark}/${mark} table ${target}`,
+      `${ip} rule del pref ${priority} fwmark ${mark} table ${target}`,
     ];
   });
   return [change, ...(policy.length > 0 ? [[...change, ...policy]] : [])];
 }
 
 /** Tables with a route by a gateway that only policy rules reach. */
-function tablesTowardGateways(device: LinuxDevice): number[] {
+function tablesTowardGateways(device: LinuxDevice, family: Family): number[] {
   const tables = device.routes
     .filter(
       (route) =>
-        route.family === 4 &&
+        route.family === family &&
         !COMMON_TABLES.has(route.table) &&
         route.nextHops.some((hop) => hop.gateway !== undefined),
     )
@@ -188,23 +230,25 @@ function tablesTowardGateways(device: LinuxDevice): number[] {
 }
 
 function replaceNextHop(
+  ip: string,
   route: RouteStep,
   sps: IpAddress,
   spsInterface: string,
   table: (number: number) => string,
 ): Remedy {
-  const prefix = route.prefix === '0.0.0.0/0' ? 'default' : route.prefix;
-  return [`ip route replace ${prefix} via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(route.table)}`];
+  const prefix = route.prefix === '0.0.0.0/0' || route.prefix === '::/0' ? 'default' : route.prefix;
+  return [`${ip} route replace ${prefix} via ${formatIpAddress(sps)} dev ${spsInterface} table ${table(route.table)}`];
 }
 
 function raisePolicyRule(
-  device: LinuxDevice,
+  rules: readonly PolicyRule[],
+  ip: string,
   fwmark: number,
   decidedAt: number,
   table: (number: number) => string,
 ): Remedy[] {
   const remedies: Remedy[] = [];
-  for (const rule of redirectRules(device)) {
+  for (const rule of rules) {
     if (
       rule.fwmark === undefined ||
       rule.action.kind !== 'lookup' ||
@@ -215,8 +259,8 @@ function raisePolicyRule(
     const selector = selectorOf(rule);
     const target = table(rule.action.table);
     remedies.push([
-      `ip rule add pref ${decidedAt - 1} ${selector} table ${target}`,
-      `ip rule del pref ${rule.priority} ${selector} table ${target}`,
+      `${ip} rule add pref ${decidedAt - 1} ${selector} table ${target}`,
+      `${ip} rule del pref ${rule.priority} ${selector} table ${target}`,
     ]);
   }
   return remedies;

@@ -24,6 +24,7 @@ export function linuxRouter(device: LinuxDevice): Router {
     notices: device.notices,
     runWideUnknowns: device.runWideUnknowns,
     remedies: linuxRemedies(device),
+    remedies6: linuxRemedies(device, 6),
     interfaceToward: (address) => {
       let best: { length: number; device: string | undefined } | undefined;
       for (const route of device.routes) {

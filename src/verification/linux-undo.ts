@@ -2,6 +2,7 @@ import { applyLinuxCommands } from '../dialects/index.ts';
 import type { LinuxDevice } from '../model/linux-device.ts';
 import type { Rule } from '../model/netfilter.ts';
 import type { Route } from '../model/routing.ts';
+import type { Family } from '../net/ip-address.ts';
 import { parsePrefix } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
 
@@ -29,13 +30,16 @@ export function undoable(device: LinuxDevice, commands: readonly string[]): Undo
 }
 
 function undoOf(device: LinuxDevice, command: string): string[] {
-  const words = command.trim().split(/\s+/);
+  const [first = '', ...others] = command.trim().split(/\s+/);
+  const family = first.startsWith('ip6') || others[0] === '-6' ? 6 : 4;
+  const words = others[0] === '-6' ? [first, ...others.slice(1)] : [first, ...others];
   const [tool, object, verb] = words;
+  const ip = family === 6 ? 'ip -6' : 'ip';
   if (tool === 'sysctl') return undoSetting(device, words);
-  if (tool === 'iptables' || tool === 'iptables-legacy' || tool === 'iptables-nft') return undoRule(device, words);
-  if (tool === 'ip' && object === 'rule' && verb === 'add') return [['ip', 'rule', 'del', ...words.slice(3)].join(' ')];
-  if (tool === 'ip' && object === 'rule' && verb === 'del') return [['ip', 'rule', 'add', ...words.slice(3)].join(' ')];
-  if (tool === 'ip' && object === 'route') return undoRoute(device, words);
+  if (/^ip6?tables(?:-legacy|-nft)?$/.test(first)) return undoRule(device, words, family);
+  if (tool === 'ip' && object === 'rule' && verb === 'add') return [[ip, 'rule', 'del', ...words.slice(3)].join(' ')];
+  if (tool === 'ip' && object === 'rule' && verb === 'del') return [[ip, 'rule', 'add', ...words.slice(3)].join(' ')];
+  if (tool === 'ip' && object === 'route') return undoRoute(device, words, family);
   return [];
 }
 
@@ -59,7 +63,7 @@ interface RuleCommand {
   readonly rest: readonly string[];
 }
 
-function undoRule(device: LinuxDevice, words: readonly string[]): string[] {
+function undoRule(device: LinuxDevice, words: readonly string[], family: Family): string[] {
   const parsed = ruleCommand(words);
   if (parsed === undefined) return [];
   const { tool, table, verb, chain, rest } = parsed;
@@ -70,7 +74,7 @@ function undoRule(device: LinuxDevice, words: readonly string[]): string[] {
     case '-I':
       return [`${start} -D ${chain} ${rest.slice(/^\d+$/.test(rest[0] ?? '') ? 1 : 0).join(' ')}`];
     case '-D': {
-      const rules = rulesOf(device, tool, table, chain);
+      const rules = rulesOf(device, family, tool, table, chain);
       const spec = rest.join(' ');
       const index = /^\d+$/.test(spec) ? Number(spec) - 1 : rules.findIndex((rule) => specOf(rule, chain) === spec);
       const was = rules[index] === undefined ? undefined : specOf(rules[index], chain);
@@ -91,9 +95,9 @@ function ruleCommand(words: readonly string[]): RuleCommand | undefined {
   return { tool, table, verb: words[at]!, chain, rest: words.slice(at + 2) };
 }
 
-function rulesOf(device: LinuxDevice, tool: string, table: string, chain: string): readonly Rule[] {
-  const sets = device.rulesets.filter((ruleset) => ruleset.family === 4);
-  const wanted = tool === 'iptables-legacy' ? sets.filter((ruleset) => ruleset.variant === 'legacy') : sets;
+function rulesOf(device: LinuxDevice, family: Family, tool: string, table: string, chain: string): readonly Rule[] {
+  const sets = device.rulesets.filter((ruleset) => ruleset.family === family);
+  const wanted = tool.endsWith('-legacy') ? sets.filter((ruleset) => ruleset.variant === 'legacy') : sets;
   for (const ruleset of wanted) {
     const found = ruleset.tables.find((item) => item.name === table)?.chains.find((item) => item.name === chain);
     if (found !== undefined && found.rules.length > 0) return found.rules;
@@ -111,31 +115,34 @@ function specOf({ origin }: Rule, chain: string): string | undefined {
   return rest.slice(words[at] === '-I' && /^\d+$/.test(rest[0] ?? '') ? 1 : 0).join(' ');
 }
 
-function undoRoute(device: LinuxDevice, words: readonly string[]): string[] {
+function undoRoute(device: LinuxDevice, words: readonly string[], family: Family): string[] {
+  const ip = family === 6 ? 'ip -6' : 'ip';
   const [, , verb, ...rest] = words;
   const table = rest[rest.indexOf('table') + 1];
-  const before = rest.includes('table') && table !== undefined ? routeBefore(device, rest[0] ?? '', table) : undefined;
+  const before =
+    rest.includes('table') && table !== undefined ? routeBefore(device, family, rest[0] ?? '', table) : undefined;
   switch (verb) {
     case 'add':
-      return [`ip route del ${rest.join(' ')}`];
+      return [`${ip} route del ${rest.join(' ')}`];
     case 'replace':
     case 'change':
       return [
-        before === undefined ? `ip route del ${rest.join(' ')}` : `ip route replace ${routeText(before, table!)}`,
+        before === undefined ? `${ip} route del ${rest.join(' ')}` : `${ip} route replace ${routeText(before, table!)}`,
       ];
     case 'del':
-      return before === undefined ? [] : [`ip route add ${routeText(before, table!)}`];
+      return before === undefined ? [] : [`${ip} route add ${routeText(before, table!)}`];
     default:
       return [];
   }
 }
 
-function routeBefore(device: LinuxDevice, destination: string, table: string): Route | undefined {
-  const prefix = destination === 'default' ? parsePrefix('0.0.0.0/0') : parsePrefix(destination);
+function routeBefore(device: LinuxDevice, family: Family, destination: string, table: string): Route | undefined {
+  const prefix =
+    destination === 'default' ? parsePrefix(family === 6 ? '::/0' : '0.0.0.0/0') : parsePrefix(destination);
   const number = /^\d+$/.test(table) ? Number(table) : device.tableNames.get(table);
   return device.routes.find(
     (route) =>
-      route.family === 4 &&
+      route.family === family &&
       route.table === number &&
       route.origin !== undefined &&
       route.prefix.prefixLength === prefix?.prefixLength &&
@@ -147,7 +154,7 @@ function routeBefore(device: LinuxDevice, destination: string, table: string): R
 function routeText(route: Route, table: string): string {
   const text = route
     .origin!.text.trim()
-    .replace(/^ip\s+route\s+(add|replace)\s+/, '')
+    .replace(/^ip\s+(?:-6\s+)?route\s+(add|replace)\s+/, '')
     .replace(/\s+/g, ' ');
   return / table /.test(` ${text} `) ? text : `${text} table ${table}`;
 }

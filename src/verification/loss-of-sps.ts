@@ -1,4 +1,4 @@
-import type { LostSps, Router } from './router.ts';
+import { type LostSps, ofFamily, type Router } from './router.ts';
 import { runSession, type SessionSpec } from './session.ts';
 
 /** A loss of SPS that opens the redirect: what clients send then goes to the servers. */
@@ -13,12 +13,14 @@ export function openingsOf(router: Router, spec: SessionSpec): Opening[] {
   if (!isRedirected(router, spec)) return [];
   return lossesOf(router, spec).flatMap(({ how, router: lost }): Opening[] => {
     if (!bypasses(lost, spec)) return [];
-    const fix = router.remedies.failClosed?.().find((remedy) => {
-      const altered = router.altered(remedy);
-      if (altered === undefined || !isRedirected(altered, spec)) return false;
-      const after = lossesOf(altered, spec).find((loss) => loss.how === how);
-      return after !== undefined && !bypasses(after.router, spec);
-    });
+    const fix = ofFamily(router, spec.sps.family)
+      .remedies.failClosed?.()
+      .find((remedy) => {
+        const altered = router.altered(remedy);
+        if (altered === undefined || !isRedirected(altered, spec)) return false;
+        const after = lossesOf(altered, spec).find((loss) => loss.how === how);
+        return after !== undefined && !bypasses(after.router, spec);
+      });
     return [{ how, ...(fix !== undefined && { fix }) }];
   });
 }

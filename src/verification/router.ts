@@ -5,7 +5,7 @@ import type { RunWideUnknown } from '../model/linux-device.ts';
 import type { Neighbour, NetworkInterface } from '../model/network-interface.ts';
 import type { PlainWay } from '../model/plain-ipv6.ts';
 import type { Redirect } from '../model/redirect.ts';
-import type { IpAddress } from '../net/ip-address.ts';
+import type { Family, IpAddress } from '../net/ip-address.ts';
 import type { Span } from '../text/span.ts';
 
 /** One packet of a flow, as far as a remedy needs it. Prefixes are printed as the router's language wants them. */
@@ -90,6 +90,8 @@ export interface Router {
   /** Statements whose effect is unknown for every packet: nothing is verified while there are any. */
   readonly runWideUnknowns: readonly RunWideUnknown[];
   readonly remedies: Remedies;
+  /** Of IPv6, where its redirect is changed by statements of its own. */
+  readonly remedies6?: Remedies;
   /** The interface that the route to an address leaves by, by destination alone. */
   interfaceToward(address: IpAddress): string | undefined;
   /** Where IPv6 packets to an address go by that address alone; undefined where anything else could have a say; absent where that cannot be told at all. */
@@ -107,4 +109,9 @@ export interface Router {
   lasting?(commands: Remedy): readonly string[];
   /** The sysctl, rule or route behind a name, for reports; absent where it is not in the text. */
   settingOrigin(name: string): Span | undefined;
+}
+
+/** The router with the remedies of an address family. */
+export function ofFamily(router: Router, family: Family): Router {
+  return family === 6 && router.remedies6 !== undefined ? { ...router, remedies: router.remedies6 } : router;
 }

@@ -7,7 +7,7 @@
  */
 import { run } from './command.ts';
 import type { Namespaces } from './namespaces.ts';
-import { type Host, type Hosts, type Role, SERVICE_PORT } from './topology.ts';
+import { type Host, type Hosts, type Role, SERVICE_PORT, sessionAddress, usesIpv6 } from './topology.ts';
 
 /** The measuring points, in the order of the path. */
 export const POINTS = [
@@ -49,8 +49,11 @@ interface Rule {
 const TO_SERVICE = `tcp dport ${SERVICE_PORT}`;
 const FROM_SERVICE = `tcp sport ${SERVICE_PORT}`;
 /** Through the router; without it, on a segment of their own. */
-const arriving = (host: Host) => `ip ttl ${host.initialTtl - 1}`;
-const beside = (host: Host) => `ip ttl ${host.initialTtl}`;
+const hopsLeft = (host: Host, passed: number) =>
+  `${host.ipv6 === undefined ? 'ip ttl' : 'ip6 hoplimit'} ${host.initialTtl - passed}`;
+const arriving = (host: Host) => hopsLeft(host, 1);
+const beside = (host: Host) => hopsLeft(host, 0);
+const from = (host: Host) => `${host.ipv6 === undefined ? 'ip' : 'ip6'} saddr ${sessionAddress(host)}`;
 
 const rulesOf = ({ client, sps, server }: Hosts): Readonly<Record<Role, readonly Rule[]>> => ({
   client: [
@@ -59,7 +62,7 @@ const rulesOf = ({ client, sps, server }: Hosts): Readonly<Record<Role, readonly
     {
       point: 'clientReceivedForwardedBeside',
       hook: 'prerouting',
-      match: `${FROM_SERVICE} ip ttl ${server.initialTtl - 2}`,
+      match: `${FROM_SERVICE} ${hopsLeft(server, 2)}`,
     },
     { point: 'clientReceivedFromSps', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving(sps)}` },
     { point: 'clientReceivedDirectly', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving(server)}` },
@@ -69,13 +72,13 @@ const rulesOf = ({ client, sps, server }: Hosts): Readonly<Record<Role, readonly
     {
       point: 'spsReceivedFromClientBeside',
       hook: 'prerouting',
-      match: `ip saddr ${client.address} ${TO_SERVICE} ${beside(client)}`,
+      match: `${from(client)} ${TO_SERVICE} ${beside(client)}`,
     },
     { point: 'spsReceivedFromServerBeside', hook: 'prerouting', match: `${FROM_SERVICE} ${beside(server)}` },
     {
       point: 'spsReceivedFromClient',
       hook: 'prerouting',
-      match: `ip saddr ${client.address} ${TO_SERVICE} ${arriving(client)}`,
+      match: `${from(client)} ${TO_SERVICE} ${arriving(client)}`,
     },
     { point: 'spsReceivedFromHiddenClient', hook: 'prerouting', match: `${TO_SERVICE} ${arriving(client)}` },
     { point: 'spsReceivedFromServer', hook: 'prerouting', match: `${FROM_SERVICE} ${arriving(server)}` },
@@ -95,24 +98,26 @@ const rulesOf = ({ client, sps, server }: Hosts): Readonly<Record<Role, readonly
 });
 
 const TABLE = 'measuring';
-const IPV4_HEADER_LENGTH = 20;
+/** Without options and extension headers, which the lab's hosts do not send. */
+const HEADER_LENGTH = { ip: 20, ip6: 40 } as const;
 /** Possible values of TCP's data offset, in words of four bytes. */
 const DATA_OFFSETS = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /** Installs the counters, before every rule of the host and behind the place where it puts fragments together. `node`: the namespace, where it is not that of the role. */
 export function installCounters(namespaces: Namespaces, role: Role, node: Role | 'bystander' = role): void {
-  run(namespaces.enter(node, ['nft', '-f', '-']), ruleset(rulesOf(namespaces.hosts)[role]));
+  run(namespaces.enter(node, ['nft', '-f', '-']), ruleset(rulesOf(namespaces.hosts)[role], familyOf(namespaces)));
 }
 
 /** Sums of the hosts' counters. */
 export function readCounters(namespaces: Namespaces, roles: readonly (Role | 'bystander')[]): Counts {
   const counts = Object.fromEntries(POINTS.map((point) => [point, { packets: 0, payload: 0 }])) as Record<Point, Count>;
+  const family = familyOf(namespaces);
   for (const role of roles) {
-    const listing = JSON.parse(run(namespaces.enter(role, ['nft', '-j', 'list', 'counters', 'table', 'ip', TABLE])));
+    const listing = JSON.parse(run(namespaces.enter(role, ['nft', '-j', 'list', 'counters', 'table', family, TABLE])));
     for (const { counter } of listing.nftables as readonly { counter?: Counter }[]) {
       if (counter === undefined) continue;
       const [point, words] = counter.name.split('_') as [Point, string];
-      const headers = IPV4_HEADER_LENGTH + 4 * Number(words);
+      const headers = HEADER_LENGTH[family] + 4 * Number(words);
       const { packets, payload } = counts[point];
       counts[point] = {
         packets: packets + counter.packets,
@@ -141,9 +146,13 @@ interface Counter {
   readonly bytes: number;
 }
 
-function ruleset(rules: readonly Rule[]): string {
+function familyOf({ hosts }: Namespaces): 'ip' | 'ip6' {
+  return usesIpv6(hosts) ? 'ip6' : 'ip';
+}
+
+function ruleset(rules: readonly Rule[], family: 'ip' | 'ip6'): string {
   const points = [...new Set(rules.map((rule) => rule.point))];
-  const lines = [`table ip ${TABLE} {`];
+  const lines = [`table ${family} ${TABLE} {`];
   for (const point of points) {
     for (const words of DATA_OFFSETS) lines.push(`counter ${point}_${words} { }`);
     lines.push(`chain ${point} {`);

@@ -11,7 +11,10 @@ import {
   ROUTER_INTERFACES,
   SECOND_TARGET,
   SERVERS_PREFIX,
+  SERVERS_PREFIX_6,
   SERVICE_PORT,
+  sessionAddress,
+  usesIpv6,
 } from './topology.ts';
 
 /** The address that SPS uses toward servers: its own, the client's with a port of its own, the client's with its port, or one that is neither's. */
@@ -77,14 +80,16 @@ export function setUpSps(namespaces: Namespaces, condition: SpsCondition, node: 
   const sps = (...argv: string[]) => run(namespaces.enter(node, argv));
   switch (condition) {
     case 'proxy': {
-      sps('ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo', 'table', '100');
-      sps('ip', 'rule', 'add', 'fwmark', '1', 'lookup', '100');
-      const mangle = ['iptables', '-t', 'mangle', '-A', 'PREROUTING', '-p', 'tcp'];
+      const isIpv6 = usesIpv6(namespaces.hosts);
+      const ip = ['ip', ...(isIpv6 ? ['-6'] : [])];
+      sps(...ip, 'route', 'add', 'local', isIpv6 ? '::/0' : '0.0.0.0/0', 'dev', 'lo', 'table', '100');
+      sps(...ip, 'rule', 'add', 'fwmark', '1', 'lookup', '100');
+      const mangle = [isIpv6 ? 'ip6tables' : 'iptables', '-t', 'mangle', '-A', 'PREROUTING', '-p', 'tcp'];
       // Packets of the connections that SPS opened with the client's address, and of those it accepted.
       sps(...mangle, '-m', 'socket', '--transparent', '-j', 'MARK', '--set-mark', '1');
       sps(...mangle, '-m', 'socket', '--transparent', '-j', 'ACCEPT');
       // Clients may address SPS itself, too.
-      for (const destination of [SERVERS_PREFIX, namespaces.hosts.sps.address]) {
+      for (const destination of [isIpv6 ? SERVERS_PREFIX_6 : SERVERS_PREFIX, sessionAddress(namespaces.hosts.sps)]) {
         const service = ['-d', destination, '--dport', String(SERVICE_PORT)];
         sps(...mangle, ...service, '-j', 'TPROXY', '--on-port', String(PROXY_PORT), '--tproxy-mark', '1');
       }
@@ -117,7 +122,7 @@ export function setOffloads(namespaces: Namespaces, enabled: boolean): void {
 }
 
 export async function startServer(namespaces: Namespaces): Promise<Background> {
-  return startPeer(namespaces, 'server', ['server.py', '0.0.0.0', String(SERVICE_PORT)]);
+  return startPeer(namespaces, 'server', ['server.py', anyAddress(namespaces), String(SERVICE_PORT)]);
 }
 
 export async function startProxy(
@@ -127,8 +132,13 @@ export async function startProxy(
 ): Promise<Background> {
   const targets = { original: '', second: SECOND_TARGET.address, server: HOSTS.server.address };
   const from = source === 'fixed' ? FIXED_SOURCE : source;
-  const words = [String(PROXY_PORT), from, String(PROXY_CONNECT_SECONDS), targets[target], String(SERVICE_PORT)];
+  const place = [anyAddress(namespaces), String(PROXY_PORT)];
+  const words = [...place, from, String(PROXY_CONNECT_SECONDS), targets[target], String(SERVICE_PORT)];
   return startPeer(namespaces, node, ['proxy.py', ...words, ...(unrelatedSequences ? [String(SPS_SEQUENCE)] : [])]);
+}
+
+function anyAddress({ hosts }: Namespaces): string {
+  return usesIpv6(hosts) ? '::' : '0.0.0.0';
 }
 
 async function startPeer(
@@ -148,7 +158,7 @@ export async function runSessions(
   { unrelatedSequences, clientFragments }: Pick<Behaviour, 'unrelatedSequences' | 'clientFragments'>,
   from: 'client' | 'sps' = 'client',
 ): Promise<SessionResult[]> {
-  const target = [namespaces.hosts.server.address, String(SERVICE_PORT), String(SESSION_SECONDS)];
+  const target = [sessionAddress(namespaces.hosts.server), String(SERVICE_PORT), String(SESSION_SECONDS)];
   const sequence = unrelatedSequences ? [String(CLIENT_SEQUENCE)] : [];
   const words = [...target, JSON.stringify(sessions), ...sequence];
   const environment = clientFragments === true ? ['env', 'LAB_FRAGMENTS=1'] : [];
@@ -167,12 +177,13 @@ export async function runOwnTraffic(namespaces: Namespaces): Promise<void> {
 /** Lets the router learn its neighbours' MAC addresses; one that does not answer is learnt as failed. */
 export async function learnNeighbours(namespaces: Namespaces, bystander: boolean): Promise<void> {
   const addresses = ROLES.map((role) => namespaces.hosts[role].onLink ?? namespaces.hosts[role].address);
+  for (const role of ROLES) addresses.push(...[namespaces.hosts[role].ipv6?.address ?? []].flat());
   if (bystander) addresses.push(BYSTANDER.address);
   run(namespaces.enter('router', python(['knock.py', ...addresses])));
   // An entry fails after three unanswered requests, a second apart.
   const pending = () => /INCOMPLETE/.test(run(namespaces.enter('router', ['ip', 'neigh', 'show'])));
   for (let tries = 0; pending() && tries < 40; tries++) await sleep(100);
-  attempt(namespaces.enter('router', ['conntrack', '-F']));
+  for (const family of ['ipv4', 'ipv6']) attempt(namespaces.enter('router', ['conntrack', '-F', '-f', family]));
 }
 
 /** Lets everybody forget everybody's MAC addresses, so that a recording shows them. */

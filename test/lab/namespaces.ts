@@ -13,6 +13,7 @@ import {
   type Role,
   ROUTER_INTERFACES,
   type RouterInterface,
+  usesIpv6,
 } from './topology.ts';
 
 export type NamespaceRole = Role | 'router' | 'bystander' | 'switch';
@@ -84,11 +85,12 @@ export function ownNamespaces(): string[] {
 }
 
 /** Gives a host its link and its default route, which it loses whenever the link goes down. */
-export function linkUp(namespace: string, { address, onLink, device, gateway }: Host): void {
+export function linkUp(namespace: string, { address, onLink, device, gateway, ipv6 }: Host): void {
   run(['ip', '-n', namespace, 'link', 'set', device ?? 'eth0', 'up']);
   const route = ['ip', '-n', namespace, 'route', 'replace', 'default'];
   if (device !== undefined) run([...route, 'dev', device]);
   else run([...route, 'via', gateway, ...(onLink === undefined ? [] : ['src', address])]);
+  if (ipv6 !== undefined) run(['ip', '-n', namespace, '-6', 'route', 'replace', 'default', 'via', ipv6.gateway]);
 }
 
 export function linkDown(namespace: string, { device }: Host): void {
@@ -132,11 +134,14 @@ function connect(name: Namespaces['name'], hosts: Hosts, item: RouterInterface):
     run([...inSwitch, 'set', `${item}b`, 'up']);
   }
   run(['ip', '-n', router, 'addr', 'add', `${gateway.address}/24`, 'brd', '+', 'dev', item]);
+  for (const gateway6 of new Set(roles.flatMap((role) => hosts[role].ipv6?.gateway ?? [])))
+    run(['ip', '-n', router, 'addr', 'add', `${gateway6}/64`, 'dev', item, 'nodad']);
   run(['ip', '-n', router, 'link', 'set', item, 'up']);
   run(['ip', '-n', router, 'link', 'set', 'lo', 'up']);
   for (const role of roles) {
     const namespace = name(role);
-    const { address, onLink, device } = hosts[role];
+    const { address, onLink, device, ipv6 } = hosts[role];
+    if (ipv6 !== undefined) run(['ip', '-n', namespace, 'addr', 'add', `${ipv6.address}/64`, 'dev', 'eth0', 'nodad']);
     run(['ip', '-n', namespace, 'addr', 'add', `${onLink ?? address}/24`, 'brd', '+', 'dev', 'eth0']);
     run(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
     if (onLink !== undefined && device === undefined)
@@ -165,7 +170,9 @@ function addBystander(sps: string, namespace: string): void {
  */
 function setUpSysctls(enter: Namespaces['enter'], role: NamespaceRole, hosts: Hosts): void {
   const forwards = role === 'router' || role === 'sps';
-  const values: string[] = ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'];
+  const values = usesIpv6(hosts)
+    ? ipv6Sysctls(role, hosts)
+    : ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'];
   values.push(`net.ipv4.ip_forward=${forwards ? 1 : 0}`);
   for (const scope of ['all', 'default']) {
     const set = (key: string, value: number) => values.push(`net.ipv4.conf.${scope}.${key}=${value}`);
@@ -184,6 +191,23 @@ function setUpSysctls(enter: Namespaces['enter'], role: NamespaceRole, hosts: Ho
     if (role === 'sps') values.push('net.ipv4.ip_local_port_range=20000 29999');
   }
   run(enter(role, ['sysctl', '-q', '-w', ...values]));
+}
+
+/** No address is made up or announced, nobody is asked for a router, and addresses outlast a link that is down. */
+function ipv6Sysctls(role: NamespaceRole, hosts: Hosts): string[] {
+  const forwards = role === 'router' || role === 'sps';
+  const hops = role === 'client' || role === 'sps' || role === 'server' ? hosts[role].initialTtl : 64;
+  return ['all', 'default'].flatMap((scope) => {
+    const set = (key: string, value: number): string => `net.ipv6.conf.${scope}.${key}=${value}`;
+    const zero = ['disable_ipv6', 'accept_ra', 'autoconf', 'accept_dad', 'dad_transmits', 'router_solicitations'];
+    return [
+      ...zero.map((key) => set(key, 0)),
+      set('forwarding', forwards ? 1 : 0),
+      set('accept_redirects', forwards ? 0 : 1),
+      set('keep_addr_on_down', 1),
+      set('hop_limit', hops),
+    ];
+  });
 }
 
 function enterScript(directory: string): string {

@@ -27,6 +27,19 @@ export const SPOOFING: readonly string[] = [
   ...NO_REVERSE_PATH_FILTER,
 ];
 
+/** The same redirect for IPv6, with its own addresses; there is no reverse path filter to turn off. */
+export function forIpv6(commands: readonly string[]): string[] {
+  return commands
+    .filter((command) => !command.startsWith('echo '))
+    .map((command) =>
+      command
+        .replace(/^iptables /, 'ip6tables ')
+        .replace(/^\/sbin\/ip /, 'ip -6 ')
+        .replace('10.0.0.0/24', '2001:db8:10::/64')
+        .replace('172.16.0.1', '2001:db8:172::1'),
+    );
+}
+
 /** As it stands in the documentation: prompts, and the two `echo` lines in one. */
 export function pastedProcedure(commands: readonly string[]): string {
   const echoes = commands.filter((command) => command.startsWith('echo '));

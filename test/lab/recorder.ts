@@ -29,7 +29,8 @@ export interface FrameCounts {
   readonly perInterface: number;
 }
 
-const FILTER = 'ip or ip6 or arp';
+/** Hosts announce their IPv6 multicast groups (MLD, behind a hop-by-hop header) when they like. */
+const FILTER = 'ip or arp or (ip6 and not ip6 proto 0)';
 /** Longer than the time for which dumpcap and libpcap may leave a filled block of the ring unread (1 s). */
 const FLUSH_MILLISECONDS = 1200;
 

@@ -1,9 +1,11 @@
 /** The router's state as one bundle of sections, and the router's counters. */
 import { run } from './command.ts';
 import type { Namespaces } from './namespaces.ts';
+import { usesIpv6 } from './topology.ts';
 
 const TITLE = '### redirect-verify collect linux';
 
+const SYSCTLS_6 = 'net\\.ipv6\\.conf\\..*\\.forwarding$';
 const SYSCTLS = [
   'net\\.ipv4\\.(ip_forward|fib_multipath_\\w+)$',
   'net\\.ipv4\\.conf\\..*\\.(rp_filter|src_valid_mark|accept_local|send_redirects|shared_media|forwarding|route_localnet|log_martians|bc_forwarding|ignore_routes_with_linkdown)$',
@@ -21,6 +23,8 @@ const SECTIONS: readonly (readonly [heading: string, command: string])[] = [
   ['nft list ruleset', 'nft list ruleset'],
   ['ip rule show', 'ip rule show'],
   ['ip route show table all', 'ip route show table all'],
+  ['ip -6 rule show', 'ip -6 rule show'],
+  ['ip -6 route show table all', 'ip -6 route show table all'],
   ['ip addr show', 'ip addr show'],
   ['ip -d link show', 'ip -d link show'],
   ['ip neigh show', 'ip neigh show'],
@@ -35,8 +39,11 @@ const HAS_LEGACY_TABLES = 'grep -q . /proc/net/ip_tables_names 2>/dev/null';
 /** Takes the state. The section of iptables-legacy is there only where it has tables: asking would create them. */
 export function collectRouterState(namespaces: Namespaces): string {
   const lines = [`echo '${TITLE}'`];
+  const isIpv6 = usesIpv6(namespaces.hosts);
   for (const [heading, command] of SECTIONS) {
-    const section = `echo '### ${heading}'; ${command}`;
+    if (!isIpv6 && heading.startsWith('ip -6 ')) continue;
+    const further = isIpv6 && heading === 'sysctl -a' ? `; sysctl -a -r '${SYSCTLS_6}'` : '';
+    const section = `echo '### ${heading}'; ${command}${further}`;
     lines.push(heading === 'iptables-legacy-save' ? `if ${HAS_LEGACY_TABLES}; then ${section}; fi` : section);
   }
   return run(namespaces.enterRouter(['sh', '-e', '-c', lines.join('\n')]));
@@ -58,7 +65,9 @@ export interface RouterCounts {
 }
 
 export function readRouterCounts(namespaces: Namespaces): RouterCounts {
+  const isIpv6 = usesIpv6(namespaces.hosts);
   const statistics = parseStatistics(run(namespaces.enterRouter(['cat', '/proc/net/netstat', '/proc/net/snmp'])));
+  if (isIpv6) addStatistics6(statistics, run(namespaces.enterRouter(['cat', '/proc/net/snmp6'])));
   const value = (group: string, name: string) => {
     const found = statistics.get(`${group}.${name}`);
     if (found === undefined) throw new Error(`this kernel has no counter ${group}.${name}`);
@@ -68,7 +77,7 @@ export function readRouterCounts(namespaces: Namespaces): RouterCounts {
     reversePathDrops: value('TcpExt', 'IPReversePathFilter'),
     noRoute: value('IpExt', 'InNoRoutes'),
     ttlExpired: value('Icmp', 'OutTimeExcds'),
-    filterDrops: readFilterDrops(namespaces),
+    filterDrops: readFilterDrops(namespaces, isIpv6 ? 'ip6tables' : 'iptables'),
     icmpUnreachableSent: value('Icmp', 'OutDestUnreachs'),
     icmpRedirectsSent: value('Icmp', 'OutRedirects'),
   };
@@ -91,9 +100,24 @@ function parseStatistics(text: string): Map<string, number> {
   return values;
 }
 
+/** Lines `Ip6InNoRoutes 3`: added to what IPv4 calls the same. */
+function addStatistics6(values: Map<string, number>, text: string): void {
+  const pairs = [
+    ['Ip6InNoRoutes', 'IpExt.InNoRoutes'],
+    ['Icmp6OutTimeExcds', 'Icmp.OutTimeExcds'],
+    ['Icmp6OutDestUnreachs', 'Icmp.OutDestUnreachs'],
+    ['Icmp6OutRedirects', 'Icmp.OutRedirects'],
+  ] as const;
+  for (const [name, key] of pairs) {
+    const found = new RegExp(`^${name}\\s+(\\d+)$`, 'm').exec(text);
+    if (found === null) throw new Error(`this kernel has no counter ${name}`);
+    values.set(key, (values.get(key) ?? 0) + Number(found[1]));
+  }
+}
+
 /** Packets that met a chain's policy DROP, or a rule whose target is DROP or REJECT. */
-function readFilterDrops(namespaces: Namespaces): number {
-  const save = `iptables-save -c; ! ${HAS_LEGACY_TABLES} || iptables-legacy-save -c`;
+function readFilterDrops(namespaces: Namespaces, program: 'iptables' | 'ip6tables'): number {
+  const save = `${program}-save -c; ! ${HAS_LEGACY_TABLES} || ${program}-legacy-save -c`;
   const text = run(namespaces.enterRouter(['sh', '-c', save]));
   const policies = text.matchAll(/^:\S+ DROP \[(\d+):/gm);
   const rules = text.matchAll(/^\[(\d+):\d+\] -A .* -j (?:DROP|REJECT)\b/gm);

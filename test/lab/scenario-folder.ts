@@ -8,7 +8,16 @@ import { buildLab, type Evidence, type Lab, type LabOptions } from './lab.ts';
 import { parseProcedure, pastedProcedure } from './procedure.ts';
 import { CAPTURE_FILES, type FrameCounts } from './recorder.ts';
 import type { Expectation, RecordedScenario, Scenario, SetUp, Site, WhatIfScenario } from './scenarios.ts';
-import { CLIENTS_PREFIX, LAYOUTS, SERVERS_PREFIX, SERVICE_PORT } from './topology.ts';
+import {
+  CLIENTS_PREFIX,
+  CLIENTS_PREFIX_6,
+  LAYOUTS,
+  SERVERS_PREFIX,
+  SERVERS_PREFIX_6,
+  SERVICE_PORT,
+  sessionAddress,
+  usesIpv6,
+} from './topology.ts';
 import { deriveTruth, type Truth } from './truth.ts';
 
 /** What came of it. */
@@ -138,14 +147,16 @@ function storedExpectation({ kernel: _, ...expectation }: Expectation): object {
 
 /** The intent, as the tool's user states it. */
 function site(scenario: Scenario): string {
-  const { sps } = LAYOUTS[scenario.layout ?? 'separate'];
+  const hosts = LAYOUTS[scenario.layout ?? 'separate'];
+  const { sps } = hosts;
+  const isIpv6 = usesIpv6(hosts);
   const stated: Site = {
-    sps: [sps.address],
+    sps: [sessionAddress(sps)],
     spsInterfaces: [sps.interface],
     snat: scenario.snat,
     services: [`tcp/${SERVICE_PORT}`],
-    clients: [CLIENTS_PREFIX],
-    servers: [SERVERS_PREFIX],
+    clients: [isIpv6 ? CLIENTS_PREFIX_6 : CLIENTS_PREFIX],
+    servers: [isIpv6 ? SERVERS_PREFIX_6 : SERVERS_PREFIX],
     ...scenario.site,
   };
   const lines = Object.entries(stated).map(([key, value]) => {

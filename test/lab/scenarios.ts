@@ -2,7 +2,7 @@
 import type { Extra } from './extras.ts';
 import type { Exchange, SpsCondition, SpsSource, SpsTarget } from './hosts.ts';
 import type { RecordOptions } from './lab.ts';
-import { OWN_ADDRESS, SPOOFING, STEPS } from './procedure.ts';
+import { forIpv6, OWN_ADDRESS, SPOOFING, STEPS } from './procedure.ts';
 import type { LayoutName } from './topology.ts';
 
 export interface Expectation {
@@ -78,6 +78,8 @@ export type Scenario = RecordedScenario | WhatIfScenario;
 const FULL_LENGTH = 262_144;
 /** Ethernet, IPv4 and the longest TCP header that the lab's hosts send. */
 const HEADERS_LENGTH = 80;
+/** With IPv6. */
+const HEADERS_LENGTH_6 = 100;
 const ONE_SESSION: readonly (readonly Exchange[])[] = [[[120, 300]]];
 const TWO_SESSIONS = [...ONE_SESSION, ...ONE_SESSION];
 
@@ -603,6 +605,66 @@ export const SCENARIOS: readonly Scenario[] = [
     site: { clients: ['192.168.0.0/24', '172.16.0.0/24'] },
     commands: OWN_ADDRESS,
     expect: failed(['RV416', 'RV501'], ['RV414', 'RV502', 'RV503', 'RV602']),
+  }),
+  recorded({
+    name: 'ipv6-own-address',
+    shows: "The seed's procedure for IPv6: ip6tables, `ip -6 rule`, a table of its own, SPS's IPv6 address.",
+    snat: 'own',
+    layout: 'dual-stack',
+    snapLength: HEADERS_LENGTH_6,
+    sessions: TWO_SESSIONS,
+    commands: forIpv6(OWN_ADDRESS),
+    expect: verified(),
+  }),
+  compact({
+    name: 'ipv6-spoofing',
+    shows: "The seed's procedure for IPv6 where SPS uses the client's IPv6 address toward servers.",
+    snat: 'client',
+    layout: 'dual-stack',
+    snapLength: HEADERS_LENGTH_6,
+    commands: forIpv6(SPOOFING),
+    expect: verified(),
+  }),
+  recorded({
+    name: 'ipv6-reply-rule-forgotten',
+    shows:
+      "SPS uses the client's IPv6 address and nothing redirects the servers' answers, which go straight to the client.",
+    snat: 'client',
+    layout: 'dual-stack',
+    snapLength: HEADERS_LENGTH_6,
+    sessions: TWO_SESSIONS,
+    commands: forIpv6(WITHOUT_REPLY_RULE),
+    expect: failed(['RV411', 'RV601'], ['RV405', 'RV502', 'RV503', 'RV508', 'RV511', 'RV602']),
+  }),
+  compact({
+    name: 'ipv6-mark-before-connmark',
+    shows:
+      'The IPv6 packet mark is read before the rule that sets the connection mark: the first packet goes straight.',
+    snat: 'own',
+    layout: 'dual-stack',
+    snapLength: HEADERS_LENGTH_6,
+    commands: forIpv6([
+      STEPS.MARK_RULE,
+      STEPS.FORWARD_RULE.replace(' -I ', ' -A '),
+      STEPS.TABLE_NAME,
+      STEPS.ROUTE,
+      STEPS.POLICY_RULE,
+    ]),
+    expect: failed(['RV405', 'RV501'], ['RV401', 'RV402', 'RV403', 'RV404', 'RV508']),
+  }),
+  compact({
+    name: 'ipv6-not-redirected',
+    shows: 'IPv4 is redirected as it should be, and nobody thought of IPv6, which clients prefer.',
+    snat: 'own',
+    layout: 'dual-stack',
+    snapLength: HEADERS_LENGTH_6,
+    site: {
+      sps: ['172.16.0.1'],
+      clients: ['192.168.0.0/24', '2001:db8:192::/64'],
+      servers: ['10.0.0.0/24', '2001:db8:10::/64'],
+    },
+    commands: OWN_ADDRESS,
+    expect: failed(['RV508'], ['RV405', 'RV502', 'RV503', 'RV602']),
   }),
 ];
 

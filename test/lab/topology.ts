@@ -20,6 +20,8 @@ export interface Host {
   readonly onLink?: string;
   /** Its way to the router where that is not its link. */
   readonly device?: 'tun0';
+  /** Of a dual-stack network; sessions use it. */
+  readonly ipv6?: { readonly address: string; readonly gateway: string };
   readonly gateway: string;
   readonly gatewayMac: string;
 }
@@ -61,6 +63,12 @@ export const BYSTANDER = { address: '172.16.0.2', mac: '02:00:ac:10:00:02' } as 
 export const LAYOUTS = {
   /** Three segments, one host each. */
   separate: HOSTS,
+  /** The same, with IPv6 beside IPv4: clients reach servers by that. */
+  'dual-stack': {
+    client: { ...HOSTS.client, ipv6: { address: '2001:db8:192::10', gateway: '2001:db8:192::fe' } },
+    sps: { ...HOSTS.sps, ipv6: { address: '2001:db8:172::1', gateway: '2001:db8:172::fe' } },
+    server: { ...HOSTS.server, ipv6: { address: '2001:db8:10::10', gateway: '2001:db8:10::fe' } },
+  },
   /** SPS among the clients. */
   'sps-beside-clients': { ...HOSTS, sps: beside(HOSTS.client, '192.168.0.1', '02:00:c0:a8:00:01') },
   /** SPS among the servers. */
@@ -84,6 +92,16 @@ export const LAYOUTS = {
     },
   },
 } satisfies Readonly<Record<string, Hosts>>;
+
+/** The address that a host's sessions use. */
+export function sessionAddress({ address, ipv6 }: Host): string {
+  return ipv6?.address ?? address;
+}
+
+/** Whether sessions use IPv6. */
+export function usesIpv6({ client }: Hosts): boolean {
+  return client.ipv6 !== undefined;
+}
 
 export type LayoutName = keyof typeof LAYOUTS;
 
@@ -109,3 +127,5 @@ export const GATEWAYS: Readonly<Record<RouterInterface, { readonly address: stri
 };
 export const SERVERS_PREFIX = '10.0.0.0/24';
 export const CLIENTS_PREFIX = '192.168.0.0/24';
+export const SERVERS_PREFIX_6 = '2001:db8:10::/64';
+export const CLIENTS_PREFIX_6 = '2001:db8:192::/64';

@@ -105,5 +105,5 @@ function conservationProblems({ counts, offloads }: Evidence): string[] {
 
 function serverPeers({ server }: Evidence): string[] {
   const peers = server.filter((event) => event.event === 'accepted').map((event) => String(event.peer));
-  return [...new Set(peers.map((peer) => peer.slice(0, peer.lastIndexOf(':'))))].toSorted();
+  return [...new Set(peers.map((peer) => peer.slice(0, peer.lastIndexOf(':')).replace(/^\[|\]$/g, '')))].toSorted();
 }

@@ -113,11 +113,18 @@ const SUBSETS: readonly (readonly number[])[] = [[0], [1], [2], [0, 1], [0, 2], 
 const LOSS_PHASES = [0, 4, 7] as const;
 const COUNTED_PHASES = [7] as const;
 
-const isArp = (frame: Frame): boolean => frame.bytes.readUInt16BE(ETHER_HEADER - 2) === 0x0806;
+const etherType = ({ bytes }: Frame): number => bytes.readUInt16BE(ETHER_HEADER - 2);
+const ICMPV6 = 58;
+/** ARP, or what IPv6 has in its place. */
+const isArp = (frame: Frame): boolean =>
+  etherType(frame) === 0x0806 || (etherType(frame) === 0x86dd && frame.bytes[ETHER_HEADER + 6] === ICMPV6);
 /** The router's MAC addresses end in fe: see test/lab/topology.ts. */
 const leavesRouter = (frame: Frame): boolean => frame.bytes[11] === 0xfe;
-/** The destination's first octet: servers are 10.0.0.0/24. */
-const isTowardServer = (frame: Frame): boolean => frame.bytes[ETHER_HEADER + 16] === 10;
+/** Servers are 10.0.0.0/24 and 2001:db8:10::/64. */
+const isTowardServer = (frame: Frame): boolean =>
+  etherType(frame) === 0x86dd
+    ? frame.bytes.readUInt16BE(ETHER_HEADER + 28) === 0x10
+    : frame.bytes[ETHER_HEADER + 16] === 10;
 
 const half = (frames: readonly Frame[], first: boolean): readonly Frame[] => {
   const middle = frames.length >> 1;

@@ -24,6 +24,7 @@ const GROUPS = [
   ['no-sps-exemption', 'wrong-next-hop', 'policy-rule-behind-main', 'filter-forbids-detour'],
   ['beside-clients-recipe', 'beside-clients-connmark-by-mac', 'beside-servers-spoofing'],
   ['client-beside-sps', 'spoofing-same-port-invalid'],
+  ['ipv6-reply-rule-forgotten', 'ipv6-mark-before-connmark'],
 ] as const;
 
 /** A busy machine may lose a frame in one of the ways of recording. */
@@ -129,7 +130,9 @@ async function recordWithRetries(lab: Lab, directory: string): Promise<Recording
 
 /** What commands change of a router: rules, policy rules, routes and settings; without counters and empty tables. */
 function configurationOf(state: string): string[] {
-  const sections = state.split(/^### /m).filter((section) => /^(iptables|ip rule|ip route|sysctl)/.test(section));
+  const sections = state
+    .split(/^### /m)
+    .filter((section) => /^(ip6?tables|ip (?:-6 )?(?:rule|route)|sysctl)/.test(section));
   return sections
     .flatMap((section) => section.split('\n').slice(1))
     .filter((line) => /^(-A |\d+:|net\.|.* dev )/.test(line));

@@ -5,9 +5,9 @@
 import type { CaptureInput } from '../../src/capture/capture-set.ts';
 import { openCaptureSet } from '../../src/capture/open-capture.ts';
 import { formatMac } from '../../src/net/mac-address.ts';
-import { formatIpv4 } from '../../src/net/ip-address.ts';
+import { formatIpv4, formatWords } from '../../src/net/ip-address.ts';
 import { Direction, PacketBatch, Status } from '../../src/wire/packet-batch.ts';
-import { ROUTER_INTERFACES } from '../lab/topology.ts';
+import { LAYOUTS, ROLES, ROUTER_INTERFACES } from '../lab/topology.ts';
 
 /** An IP frame as it left the router. */
 export interface EgressCopy {
@@ -28,7 +28,12 @@ export interface ObservedFrames {
 /** By index, from 2. The fourth, where there is one, is a tunnel in captures that do not name it. */
 export const ROUTER_NAMES: readonly string[] = [...ROUTER_INTERFACES, 'tun0'];
 /** Addresses beside their first that hosts of the lab have: their frames may go to the MAC address of either. */
-const FURTHER_ADDRESSES: Readonly<Record<string, string>> = { '10.0.0.20': '10.0.0.10' };
+const FURTHER_ADDRESSES: Readonly<Record<string, string>> = {
+  '10.0.0.20': '10.0.0.10',
+  ...Object.fromEntries(
+    ROLES.map((role) => LAYOUTS['dual-stack'][role]).map(({ ipv6, address }) => [ipv6.address, address]),
+  ),
+};
 
 /** Three requests, a second apart. */
 const PATIENCE_SECONDS = 3;
@@ -89,8 +94,10 @@ export async function observeFrames(inputs: readonly CaptureInput[]): Promise<Ob
       if (entered !== undefined && seconds - entered.seconds <= LONGEST_STAY_SECONDS) {
         const mac = batch.destinationMac[row]!;
         ingress.set(entered.key, { egress: device, ...(mac >= 0 && { nextHop: addressSpelledBy(formatMac(mac)) }) });
-      } else if (!isRouter(formatIpv4(batch.source[4 * row]!))) {
-        fromNowhere.push(`frame ${key} on ${device} from ${formatIpv4(batch.source[4 * row]!)}`);
+      } else {
+        const [a, b, c, d] = batch.source.subarray(4 * row, 4 * row + 4);
+        const source = formatWords(batch.family[row]!, a!, b!, c!, d!);
+        if (!isRouter(source)) fromNowhere.push(`frame ${key} on ${device} from ${source}`);
       }
     }
   }
@@ -140,5 +147,5 @@ function addressSpelledBy(mac: string): string {
 }
 
 function isRouter(address: string): boolean {
-  return address.endsWith('.254');
+  return /\.254$|:fe$/.test(address);
 }

@@ -6,6 +6,7 @@ import type { DeviceDraft } from './device-draft.ts';
 import { findGateway, holdsForGateway, scopeNumber } from './gateway-lookup.ts';
 import { readRouteWords, type RouteWords } from './ip-route-words.ts';
 import type { WordCursor } from './ip-words.ts';
+import { followsRoute6 } from './ipv6-followed.ts';
 import { withObject } from './next-hop-objects.ts';
 import type { Outcome } from './netfilter-draft.ts';
 import { deviceOfGateway, deviceWithin } from './resolve-devices.ts';
@@ -22,12 +23,17 @@ export function runIpRoute(
   family: Family,
   origin: Span,
 ): Outcome {
-  if (verb === 'flush') return flush(draft, cursor, family, origin);
+  if (verb === 'flush') {
+    if (family === 6) draft.changed.ipv6 ??= origin;
+    return flush(draft, cursor, family, origin);
+  }
   const read = readRouteWords(cursor, family);
+  if (read.error !== undefined && (family === 6 || read.prefix?.family === 6)) draft.changed.ipv6 ??= origin;
   if (read.error !== undefined || read.prefix === undefined)
     return uncertain(read.error ?? 'the destination is missing');
   if (verb === 'delete') return remove(draft, read, origin);
   let route = routeOf(draft, read, origin);
+  if (route.family === 6 && !followsRoute6(draft, verb, read, route.table)) draft.changed.ipv6 ??= origin;
   if (route.nextHopObject !== undefined) {
     const whole = withObject(route, draft.nextHopObjects);
     if (whole !== undefined) route = whole;
@@ -263,6 +269,7 @@ function remove(draft: DeviceDraft, read: RouteWords, origin: Span): Outcome {
   if (read.unmodelled.length > 0) return uncertain(`${read.unmodelled.join(', ')} is not modelled`);
   const prefix = read.prefix!;
   const table = tableOf(draft, read, origin);
+  if (prefix.family === 6 && !followsRoute6(draft, 'delete', read, table)) draft.changed.ipv6 ??= origin;
   const fits = (route: Route): boolean =>
     route.family === prefix.family &&
     route.table === table &&
@@ -270,7 +277,8 @@ function remove(draft: DeviceDraft, read: RouteWords, origin: Span): Outcome {
     String(route.prefix.words) === String(prefix.words) &&
     route.tos === read.tos &&
     (read.metric === undefined || route.metric === read.metric) &&
-    (!read.typeWritten || route.type === read.type) &&
+    // Ref: linux net/ipv6/route.c ip6_route_del(): the type does not count.
+    (!read.typeWritten || route.family === 6 || route.type === read.type) &&
     (read.nextHops.length === 0 || hopsMatch(read.nextHops, route.nextHops));
   let at = -1;
   for (const [index, route] of draft.routes.entries()) {

@@ -12,6 +12,7 @@ import { removeObjectsOf, runIpNexthop } from './ip-nexthop-run.ts';
 import { runIpRoute } from './ip-route-run.ts';
 import { DEFAULT_ACTION, readRuleWords, type RuleWords } from './ip-rule-words.ts';
 import { WordCursor } from './ip-words.ts';
+import { followsRule6 } from './ipv6-followed.ts';
 import type { Outcome } from './netfilter-draft.ts';
 import { parseIpCommand } from './section.ts';
 
@@ -48,16 +49,19 @@ export function runIp(draft: DeviceDraft, words: readonly Word[], origin: Span):
   }
 }
 
-/** Addresses of IPv6, or interfaces whose going down takes them away. */
+/** Addresses of IPv6, or interfaces whose going down takes them away. Rules and routes tell by themselves what of them is followed. */
 function concernsIpv6(object: string, family: Family | undefined, words: readonly string[]): boolean {
   if (object === 'link') return words.includes('down') || words.includes('mtu') || words.includes('address');
-  return family === 6 || (['rule', 'route', 'address'].includes(object) && words.some(isIpv6Word));
+  if (object === 'route') return false;
+  if (object === 'rule') return family !== 6 && words.some(isIpv6Word);
+  return family === 6 || (object === 'address' && words.some(isIpv6Word));
 }
 
 const isIpv6Word = (word: string): boolean => /^[\da-f:.]*:[\da-f:.]*:[\da-f:.]*(?:\/\d+)?$/i.test(word);
 
 function runRule(draft: DeviceDraft, verb: string, cursor: WordCursor, family: Family, origin: Span): Outcome {
   draft.changed.policyRules.add(family);
+  if (family === 6 && verb === 'flush') draft.changed.ipv6 ??= origin;
   if (verb === 'flush') {
     // All but priority 0, main and default included. Ref: linux-forwarding 3.4.
     draft.policyRules = draft.policyRules.filter((rule) => rule.family !== family || rule.priority === 0);
@@ -66,6 +70,7 @@ function runRule(draft: DeviceDraft, verb: string, cursor: WordCursor, family: F
   if (verb !== 'add' && verb !== 'delete') return uncertain(`ip rule ${verb} is not known`);
   const empty = cursor.atEnd;
   const read = readRuleWords(cursor, family, (name) => draft.tableId(name, origin, true));
+  if (family === 6 && (read.error !== undefined || !followsRule6(read))) draft.changed.ipv6 ??= origin;
   if (read.error !== undefined) return uncertain(read.error);
   if (verb === 'delete') return empty ? refuse('ip rule del needs a selector') : deleteRule(draft, family, read);
   return addRule(draft, family, read, origin);
@@ -85,7 +90,7 @@ function addRule(draft: DeviceDraft, family: Family, read: RuleWords, origin: Sp
   const refusal = refusalOf(read);
   if (refusal !== undefined) return refuse(refusal);
   const rule: PolicyRule = { family, priority, ...read.selectors, action, origin };
-  const copies = own.filter((other) => other.priority === priority && ruleKey(other) === ruleKey(rule));
+  const copies = own.filter((other) => other.priority === priority && isTakenFor(rule, other));
   // The kernel's own rules bear its protocol, which no dump prints: beside one of them its like is taken.
   if (copies.length > (isKernelsOwn(rule) ? 1 : 0)) return refuse('this policy rule exists already');
   if (read.selectors.unmodelled.length > 0) {
@@ -118,21 +123,27 @@ const isKernelsOwn = ({ priority, action }: PolicyRule): boolean =>
 
 const KEYS = new WeakMap<PolicyRule, string>();
 
+/**
+ * Whether the kernel takes a new rule for one that is there: of addresses and type of service it compares only what the new one has.
+ * Ref: linux net/core/fib_rules.c rule_exists(); fib4_rule_compare(), fib6_rule_compare().
+ */
+function isTakenFor(rule: PolicyRule, other: PolicyRule): boolean {
+  const isSame = (wanted: unknown, got: unknown): boolean =>
+    wanted === undefined || JSON.stringify(wanted) === JSON.stringify(got);
+  return (
+    ruleKey(rule) === ruleKey(other) &&
+    isSame(rule.from, other.from) &&
+    isSame(rule.to, other.to) &&
+    isSame(rule.tos, other.tos)
+  );
+}
+
+/** All but addresses and type of service. */
 function ruleKey(rule: PolicyRule): string {
   let key = KEYS.get(rule);
   if (key === undefined) {
     key = JSON.stringify([
-      [
-        rule.priority,
-        rule.inverted,
-        rule.from,
-        rule.to,
-        rule.fwmark?.value,
-        rule.fwmark?.mask,
-        rule.iif,
-        rule.oif,
-        rule.tos,
-      ],
+      [rule.priority, rule.inverted, rule.fwmark?.value, rule.fwmark?.mask, rule.iif, rule.oif],
       [rule.ipProtocol, rule.sourcePorts, rule.destinationPorts, rule.suppressPrefixLength],
       // Where a goto leads makes no other rule. Ref: linux net/core/fib_rules.c rule_exists().
       [rule.action.kind === 'goto' ? 'goto' : rule.action, rule.suppressInterfaceGroup, rule.protocol, rule.unmodelled],

@@ -197,6 +197,11 @@ function interfaceNames(draft: DeviceDraft): Set<string> {
   return names;
 }
 
+/** Whether commands redirect IPv6: then of that, too, nothing else is taken as configured. */
+function concernsIpv6({ changed }: DeviceDraft): boolean {
+  return changed.netfilter.has(6) || changed.policyRules.has(6);
+}
+
 /** Where only commands are given the kernel's defaults hold, but forwarding is on: the router routes. rp_filter stays unknown. */
 function assumeDefaults(draft: DeviceDraft): void {
   const assume = (path: string, value: string): void => {
@@ -209,6 +214,7 @@ function assumeDefaults(draft: DeviceDraft): void {
     assume(`net/ipv4/conf/${name}/src_valid_mark`, '0');
     assume(`net/ipv4/conf/${name}/accept_local`, '0');
   }
+  if (concernsIpv6(draft)) assume('net/ipv6/conf/all/forwarding', '1');
   draft.report({
     code: 'RV304',
     message:
@@ -240,7 +246,7 @@ function reportMissing(draft: DeviceDraft): void {
   if (!given.policyRules.has(4)) missing('policyRules', changed.policyRules.has(4));
   const tables = given.routeTables.get(4);
   if (tables !== 'all') {
-    const lacking = [RouteTableId.main, ...referencedTables(draft)].filter((table) => tables?.has(table) !== true);
+    const lacking = [RouteTableId.main, ...referencedTables(draft, 4)].filter((table) => tables?.has(table) !== true);
     // Local follows from the addresses, and default is empty on every router in practice: neither is worth a warning by itself.
     if (lacking.some((table) => table !== RouteTableId.local && table !== RouteTableId.default))
       missing('routes', false);
@@ -255,13 +261,13 @@ function netfilterGiven(draft: DeviceDraft, family: Family): boolean {
   return given !== undefined && (['raw', 'mangle', 'nat', 'filter'] as const).every((table) => given.has(table));
 }
 
-/** Tables of IPv4 that a policy rule or a route names. */
-function referencedTables(draft: DeviceDraft): Set<number> {
+/** Tables that a policy rule or a route of a family names. */
+function referencedTables(draft: DeviceDraft, family: Family): Set<number> {
   const tables = new Set<number>();
   for (const rule of draft.policyRules) {
-    if (rule.family === 4 && rule.action.kind === 'lookup') tables.add(rule.action.table);
+    if (rule.family === family && rule.action.kind === 'lookup') tables.add(rule.action.table);
   }
-  for (const route of draft.routes) if (route.family === 4) tables.add(route.table);
+  for (const route of draft.routes) if (route.family === family) tables.add(route.table);
   return tables;
 }
 
@@ -275,10 +281,10 @@ function knownTables(
   if (given === 'all') return 'all';
   const known = new Set([...(given ?? []), ...(draft.changed.flushedTables.get(family) ?? [])]);
   if (interfaces) known.add(RouteTableId.local);
-  if (commandsOnly && family === 4) {
+  if (commandsOnly && (family === 4 || concernsIpv6(draft))) {
     // Tables that the commands made are complete; main and default may hold what was there before.
     const refused = new Set(draft.unnamedTables.map((table) => table.id));
-    for (const table of referencedTables(draft)) {
+    for (const table of referencedTables(draft, family)) {
       if (
         table !== RouteTableId.main &&
         table !== RouteTableId.default &&
@@ -299,9 +305,9 @@ function knownOf(draft: DeviceDraft, commandsOnly: boolean): Known {
   return {
     interfaces,
     netfilter4: netfilterGiven(draft, 4) || changed.netfilter.has(4) || commandsOnly,
-    netfilter6: netfilterGiven(draft, 6) || changed.netfilter.has(6),
+    netfilter6: netfilterGiven(draft, 6) || changed.netfilter.has(6) || (commandsOnly && concernsIpv6(draft)),
     policyRules4: rules(4) || commandsOnly,
-    policyRules6: rules(6),
+    policyRules6: rules(6) || (commandsOnly && concernsIpv6(draft)),
     routeTables4: knownTables(draft, 4, commandsOnly, interfaces),
     routeTables6: knownTables(draft, 6, commandsOnly, interfaces),
     sysctls: given.sysctls,

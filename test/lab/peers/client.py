@@ -19,7 +19,7 @@ IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 10, 5
 
 
 def session(number, target, timeout, exchanges):
-    sock = wire.track(socket.socket())
+    sock = wire.track(socket.socket(wire.family(target[0])))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if 'LAB_FRAGMENTS' in os.environ:
         sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT)

@@ -3,6 +3,8 @@
 import socket
 import sys
 
+import wire
+
 for address in sys.argv[1:]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with socket.socket(wire.family(address), socket.SOCK_DGRAM) as sock:
         sock.sendto(b'', (address, 9))

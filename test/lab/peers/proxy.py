@@ -1,4 +1,4 @@
-"""proxy.py PORT own|client|client-port|ADDRESS TIMEOUT TARGET TARGETPORT [SEQUENCE]: a transparent proxy, as SPS is one.
+"""proxy.py LISTEN PORT own|client|client-port|ADDRESS TIMEOUT TARGET TARGETPORT [SEQUENCE]: a transparent proxy, as SPS is one.
 
 TPROXY hands it connections that were meant for somebody else; the accepted socket's own address is the original
 destination. Toward the server it uses its own address, the client's address with a port of its own, both of the client, or ADDRESS. TARGET is where it connects to instead of the
@@ -11,13 +11,17 @@ import threading
 
 import wire
 
-IP_TRANSPARENT = 19
+IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
 
 
-def transparent():
-    sock = wire.track(socket.socket())
+def transparent(address):
+    family = wire.family(address)
+    sock = wire.track(socket.socket(family))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+    else:
+        sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
     return sock
 
 
@@ -35,15 +39,15 @@ def relay(source, target):
 
 
 def connect(client, target, mode, timeout):
-    sock = transparent()
+    sock = transparent(target[0])
     if mode == 'client':
         sock.bind((client[0], 0))
     elif mode == 'client-port':
         sock.bind(client)
     elif mode != 'own':
         sock.bind((mode, 0))
-    if len(sys.argv) > 6:
-        wire.set_sequence(sock, int(sys.argv[6]))
+    if len(sys.argv) > 7:
+        wire.set_sequence(sock, int(sys.argv[7]))
     sock.settimeout(timeout)
     sock.connect(target)
     sock.settimeout(None)
@@ -51,7 +55,7 @@ def connect(client, target, mode, timeout):
 
 
 def proxy(accepted, client, mode, timeout):
-    target = (sys.argv[4], int(sys.argv[5])) if sys.argv[4] else accepted.getsockname()
+    target = (sys.argv[5], int(sys.argv[6])) if sys.argv[5] else accepted.getsockname()
     names = {'client': wire.text(client), 'target': wire.text(target)}
     wire.log(event='accepted', **names)
     try:
@@ -70,9 +74,9 @@ def proxy(accepted, client, mode, timeout):
 
 
 def main():
-    port, mode, timeout = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-    listener = transparent()
-    listener.bind(('0.0.0.0', port))
+    address, port, mode, timeout = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+    listener = transparent(address)
+    listener.bind((address, port))
     listener.listen(64)
     wire.end_on_sigterm()
     wire.log(event='ready')

@@ -26,7 +26,7 @@ def serve(sock, peer):
 
 
 def main():
-    listener = wire.track(socket.socket())
+    listener = wire.track(socket.socket(wire.family(sys.argv[1])))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((sys.argv[1], int(sys.argv[2])))
     listener.listen(64)

@@ -26,7 +26,11 @@ def log(**event):
 
 
 def text(address):
-    return f'{address[0]}:{address[1]}'
+    return f'[{address[0]}]:{address[1]}' if ':' in address[0] else f'{address[0]}:{address[1]}'
+
+
+def family(address):
+    return socket.AF_INET6 if ':' in address else socket.AF_INET
 
 
 def track(sock):
