@@ -3,7 +3,7 @@ import type { AccessList, AccessListEntry, AddressItem } from '../model/access-l
 import type { PolicyEntry, PolicyMap, PolicyRouteDevice } from '../model/policy-route.ts';
 import { formatIpv4 } from '../net/ip-address.ts';
 import { formatPortRange } from '../net/port-range.ts';
-import { entryFor, entryOf, openList, redirectsTo } from './cisco-statements.ts';
+import { entryFor, entryOf, isMisplaced, openList, redirectsTo } from './cisco-statements.ts';
 import type { Defect, FlowOfInterest } from './router.ts';
 
 type ClassifierStep = Extract<Step, { kind: 'classifier' }>;
@@ -17,6 +17,7 @@ export function ciscoDefects(device: PolicyRouteDevice, walk: Walk, flow: FlowOf
   );
   return [
     ...undefinedNames(device, walk, flow),
+    ...misplacedMaps(device, flow),
     ...unusedHops(device, steps, flow),
     ...unconnectedHops(device, walk, flow),
     ...defaultForms(device, matched, flow),
@@ -56,6 +57,23 @@ function undefinedNames(device: PolicyRouteDevice, walk: Walk, flow: FlowOfInter
     ]);
   }
   return defects;
+}
+
+/** Route-maps on an interface that none of their packets can come in on, while these packets come in where there is none. */
+function misplacedMaps(device: PolicyRouteDevice, flow: FlowOfInterest): Defect[] {
+  if (device.ports.get(flow.ingress)?.policy !== undefined) return [];
+  return [...device.ports.values()].flatMap(({ name, policy }): Defect[] => {
+    if (policy === undefined || !isMisplaced(device, name, policy.name)) return [];
+    const statement = `ip policy route-map ${policy.name}`;
+    return [
+      {
+        code: 'selection',
+        message: `route-map ${policy.name} is on ${name}, and what it is for comes in on ${flow.ingress}`,
+        where: policy.origin,
+        remedy: [`interface ${name}`, `no ${statement}`, `interface ${flow.ingress}`, statement],
+      },
+    ];
+  });
 }
 
 /** Next hops that were passed over: not in the routing table, or not seen to be available. */

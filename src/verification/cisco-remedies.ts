@@ -1,7 +1,6 @@
 import type { Step } from '../forwarding/walk.ts';
 import type { PolicyMap, PolicyRouteDevice } from '../model/policy-route.ts';
 import { formatIpAddress } from '../net/ip-address.ts';
-import { maskOfLength } from '../net/prefix.ts';
 import { ciscoDefects } from './cisco-defects.ts';
 import { entryFor, entryOf, openList, redirectsTo } from './cisco-statements.ts';
 import type { FlowOfInterest, Remedies, Remedy } from './router.ts';
@@ -49,20 +48,7 @@ function redirect(device: PolicyRouteDevice, flow: FlowOfInterest): Remedy[] {
   if (map !== undefined) return [...inLists(device, map, flow), ...inMap(device, map, flow)];
   const remedies: Remedy[] = [];
   const open = `interface ${flow.ingress}`;
-  for (const name of device.maps.keys()) {
-    const elsewhere = [...device.ports.values()].find(
-      (port) => port.policy?.name === name && isMisplaced(device, port.name, name),
-    );
-    // A map on an interface that none of its packets can come in on is moved, else it is used here, too.
-    if (elsewhere !== undefined)
-      remedies.push([
-        `interface ${elsewhere.name}`,
-        `no ip policy route-map ${name}`,
-        open,
-        `ip policy route-map ${name}`,
-      ]);
-    remedies.push([open, `ip policy route-map ${name}`]);
-  }
+  for (const name of device.maps.keys()) remedies.push([open, `ip policy route-map ${name}`]);
   if (flow.sps === undefined) return remedies;
   const name = policy?.name ?? unusedName(device, flow.sourcePort === undefined ? 'sps-requests' : 'sps-replies');
   const list = unusedName(device, name);
@@ -134,30 +120,6 @@ function unusedName(device: PolicyRouteDevice, wanted: string): string {
   let name = wanted;
   for (let number = 2; device.lists.has(name) || device.maps.has(name); number++) name = `${wanted}-${number}`;
   return name;
-}
-
-/** Whether no source that the map's lists name can come in on the interface, by the connected networks. */
-function isMisplaced(device: PolicyRouteDevice, name: string, map: string): boolean {
-  const sources = (device.maps.get(map)?.entries ?? [])
-    .flatMap((entry) => entry.matches.flatMap((match) => (match.kind === 'access-lists' ? match.names : [])))
-    .flatMap((list) => device.lists.get(list)?.entries ?? [])
-    .filter((entry) => entry.permit)
-    .flatMap((entry) => entry.source);
-  return (
-    sources.length > 0 &&
-    sources.every(
-      (item) => item.kind === 'masked' && item.wildcard !== 0xffffffff && connectedBy(device, item.address) !== name,
-    )
-  );
-}
-
-/** The interface whose network holds the address; undefined where none does, so that it may come in anywhere. */
-function connectedBy(device: PolicyRouteDevice, value: number): string | undefined {
-  const found = device.routes.find(
-    (route) =>
-      route.kind === 'connected' && ((route.prefix.words[0] ^ value) & maskOfLength(route.prefix.prefixLength)) === 0,
-  );
-  return found?.interface;
 }
 
 function replaceNextHop(device: PolicyRouteDevice, route: Extract<Step, { kind: 'route' }>, sps: string): Remedy[] {

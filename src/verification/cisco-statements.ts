@@ -60,3 +60,27 @@ export function entryOf(
   }
   return undefined;
 }
+
+/** Whether no source that the map's lists name can come in on the interface, by the connected networks. */
+export function isMisplaced(device: PolicyRouteDevice, name: string, map: string): boolean {
+  const sources = (device.maps.get(map)?.entries ?? [])
+    .flatMap((entry) => entry.matches.flatMap((match) => (match.kind === 'access-lists' ? match.names : [])))
+    .flatMap((list) => device.lists.get(list)?.entries ?? [])
+    .filter((entry) => entry.permit)
+    .flatMap((entry) => entry.source);
+  return (
+    sources.length > 0 &&
+    sources.every(
+      (item) => item.kind === 'masked' && item.wildcard !== 0xffffffff && connectedBy(device, item.address) !== name,
+    )
+  );
+}
+
+/** The interface whose network holds the address; undefined where none does, so that it may come in anywhere. */
+function connectedBy(device: PolicyRouteDevice, value: number): string | undefined {
+  const found = device.routes.find(
+    (route) =>
+      route.kind === 'connected' && ((route.prefix.words[0] ^ value) & maskOfLength(route.prefix.prefixLength)) === 0,
+  );
+  return found?.interface;
+}
