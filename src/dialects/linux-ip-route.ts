@@ -96,6 +96,7 @@ function parseRoute(
     ...(read.scope === undefined ? {} : { scope: read.scope }),
     ...(read.protocol === undefined ? {} : { protocol: read.protocol }),
     ...(read.preferredSource === undefined ? {} : { preferredSource: read.preferredSource }),
+    ...(read.preference === undefined ? {} : { preference: read.preference }),
     ...(read.nextHopObject === undefined ? {} : { nextHopObject: read.nextHopObject }),
     unmodelled: read.error === undefined ? read.unmodelled : [...read.unmodelled, `not understood: ${read.error}`],
     origin,

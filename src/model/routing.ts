@@ -73,6 +73,8 @@ export interface Route {
   readonly scope?: string;
   readonly protocol?: string;
   readonly preferredSource?: IpAddress;
+  /** Of IPv6, as the router that advertised it says; absent: medium. Ref: RFC 4191 */
+  readonly preference?: 'low' | 'high';
   /** Of `nhid`: the object that holds the next hops, which `nextHops` are a copy of. */
   readonly nextHopObject?: number;
   /** Attributes that are recognised and not modelled, e.g. `encap`, `nhid` without its object. */

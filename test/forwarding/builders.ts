@@ -406,7 +406,7 @@ export interface PacketParts {
   readonly linkDestination?: number;
   readonly icmp?: readonly [number, number];
   readonly identifier?: number;
-  readonly quoted?: { readonly protocol?: 'tcp' | 'udp'; readonly from: string; readonly to: string };
+  readonly quoted?: { readonly protocol?: 'tcp' | 'udp' | 'sctp'; readonly from: string; readonly to: string };
   readonly status?: number;
   readonly fragmentOffset?: number;
   /** First byte, bytes, and whether more follow. */

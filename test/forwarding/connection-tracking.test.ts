@@ -360,3 +360,18 @@ describe('ICMP (2.7, 2.8)', () => {
     expect(lab.state).toBe('invalid');
   });
 });
+
+describe('errors about connections of which nothing is known', () => {
+  const tables = { filter: ['-A FORWARD -m conntrack --ctstate RELATED -j DROP'] };
+  const error: PacketParts = { icmp: [3, 1], from: S, to: C, quoted: { protocol: 'sctp', from: C, to: S } };
+
+  it('are RELATED or INVALID', () => {
+    const lab = new Lab(tracking({ tables }));
+    expect(lab.send('eth2', error)).toMatch(/^undetermined: /);
+  });
+
+  it('and not seen as packets of a connection', () => {
+    const rules = { filter: ['-A FORWARD -m conntrack --ctstate NEW,ESTABLISHED -j DROP'] };
+    expect(new Lab(tracking({ tables: rules })).send('eth2', error)).toBe('eth0 192.168.0.10');
+  });
+});

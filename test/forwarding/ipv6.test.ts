@@ -38,6 +38,7 @@ const MAIN = [
   '2001:db8:2::/64 dev eth2 proto kernel metric 256 pref medium',
   'default via fe80::9 dev eth2 proto ra metric 1024 expires 1700sec pref medium',
 ];
+const FORCED = 'net.ipv6.conf.all.forwarding = 0\nnet.ipv6.conf.eth0.force_forwarding = 1';
 const REDIRECT = 'default via 2001:db8:f::1 dev eth1 table 100 metric 1024 pref medium';
 
 interface State {
@@ -150,11 +151,24 @@ describe('IPv6 is simulated by the same machinery', () => {
       ['eth0', CLIENT, '2001:db8:9::1:80'],
       'not-forwarding',
     ],
+    ['forwarding forced', { sysctls: FORCED }, ['eth0', CLIENT, '2001:db8:9::1:80'], 'eth2 fe80::9'],
     [
-      'forwarding forced',
-      { sysctls: 'net.ipv6.conf.all.forwarding = 0\nnet.ipv6.conf.eth0.force_forwarding = 1' },
+      'forwarding forced, with another route if the next router does not answer',
+      {
+        routes: ['2001:db8:9::/64 via fe80::8 dev eth1 metric 1024 pref medium', ...MAIN, ...LOCAL],
+        sysctls: FORCED,
+      },
       ['eth0', CLIENT, '2001:db8:9::1:80'],
-      'undetermined: forwarding by force_forwarding alone, which looks at neighbours, is not modelled',
+      'undetermined: whether the next router answers, which counts where force_forwarding alone makes this one forward, is not known',
+    ],
+    [
+      'forwarding forced, with another route and a next router that always answers',
+      {
+        routes: ['2001:db8:9::/64 via fe80::8 dev eth1 metric 1024 pref medium', ...MAIN, ...LOCAL],
+        sysctls: `${FORCED}\n### ip neigh show\nfe80::8 dev eth1 lladdr 02:00:00:00:00:08 PERMANENT`,
+      },
+      ['eth0', CLIENT, '2001:db8:9::1:80'],
+      'eth1 fe80::8',
     ],
     [
       'forwarding not known',
@@ -187,10 +201,43 @@ describe('IPv6 is simulated by the same machinery', () => {
       'undetermined: which of several routes to this destination is taken is not modelled',
     ],
     [
-      'two routes of one metric',
+      'two routes of one metric and different preferences',
       { routes: ['default via fe80::8 dev eth1 metric 1024 pref high', ...MAIN, ...LOCAL] },
       ['eth0', CLIENT, '2001:db8:9::1:80'],
       'undetermined: which of several routes to this destination is taken is not modelled',
+    ],
+    [
+      'two routes of one metric: the one back where the packet came from',
+      { routes: [...MAIN, 'default via fe80::8 dev eth0 metric 1024 pref medium', ...LOCAL] },
+      ['eth0', CLIENT, '2001:db8:9::1:80'],
+      'eth0 fe80::8',
+    ],
+    [
+      'two routes of one metric over other interfaces: the first',
+      { routes: [...MAIN, 'default via fe80::8 dev eth1 metric 1024 pref medium', ...LOCAL] },
+      ['eth0', CLIENT, '2001:db8:9::1:80'],
+      'eth2 fe80::9',
+    ],
+    [
+      'a route that ends the search, and one of its metric back where the packet came from',
+      {
+        routes: ['throw default dev lo metric 1024 pref medium', 'default dev eth0 metric 1024 pref medium', ...LOCAL],
+      },
+      ['eth0', CLIENT, '2001:db8:9::1:80'],
+      'eth0 2001:db8:9::1',
+    ],
+    ['nobody is no source beyond its link', {}, ['eth0', ':::1', '2001:db8:2::1:2'], 'not-forwarding'],
+    [
+      'link-local destinations are looked for on the link that the packet came by',
+      { routes: ['fe80::/64 dev eth2 metric 256 pref medium', 'fe80::/64 dev eth0 metric 256 pref medium', ...LOCAL] },
+      ['eth0', CLIENT, 'fe80::77:2'],
+      'eth0 fe80::77',
+    ],
+    [
+      'and are nowhere else',
+      { routes: ['fe80::/64 dev eth2 metric 256 pref medium', ...LOCAL] },
+      ['eth0', CLIENT, 'fe80::77:2'],
+      'no-route',
     ],
     [
       'a gateway with the link-local address that the router has on another link',

@@ -144,7 +144,7 @@ const FATES: Readonly<Record<string, RegExp>> = {
 /** The same of IPv6, where it has other words. ICMPv6 errors are not traced. */
 const FATES_6: Readonly<Record<string, RegExp>> = {
   ...FATES,
-  martian: /^dropped IP_INHDR$/,
+  martian: /^dropped (?:IP_INHDR|UNICAST_IN_L2_MULTICAST)$/,
   'no-route': /^dropped IP_INNOROUTES$/,
   blackhole: /^dropped NOT_SPECIFIED dst_discard\w*$/,
   // IP_INADDRERRORS: beyond the scope of the source's address.
@@ -155,9 +155,12 @@ const FATES_6: Readonly<Record<string, RegExp>> = {
   'not-forwarding': /^dropped (?:IPV6DISABLED|IP_INADDRERRORS|OTHERHOST|NOT_SPECIFIED ip6_forward)$/,
 };
 
-function agrees6(answer: VerifierAnswer | undefined, { fate, mark }: KernelAnswer): boolean {
+function agrees6(answer: VerifierAnswer | undefined, { fate, mark }: KernelAnswer, frame: ScenarioFrame): boolean {
   if (answer === undefined) return /^refused|^dropped (?:IP_INHDR|PKT_TOO_SMALL)$/.test(fate);
   if (mark !== undefined && answer.fwmarkUnknown !== true && mark !== answer.fwmark) return false;
+  // The kernel has another word for it where the packet goes to nobody. Ref: net/ipv6/route.c: ip6_pkt_drop()
+  const toNobody = /^0+$/.test(frame.hex.slice(2 * (IP + 24), 2 * (IP + 40)));
+  if (toNobody && answer.disposition === 'no-route' && fate === 'dropped IP_INADDRERRORS') return true;
   if (answer.disposition !== 'forwarded') return FATES_6[answer.disposition]?.test(fate) ?? false;
   return fate === `forwarded ${answer.egress} ${lowWord(answer.nextHop!)}`;
 }
@@ -165,7 +168,7 @@ function agrees6(answer: VerifierAnswer | undefined, { fate, mark }: KernelAnswe
 const isIpv6Frame = ({ hex }: ScenarioFrame): boolean => hex.slice(24, 28) === '86dd';
 
 function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, frame: ScenarioFrame, dump: string): boolean {
-  if (isIpv6Frame(frame)) return agrees6(answer, kernel);
+  if (isIpv6Frame(frame)) return agrees6(answer, kernel, frame);
   const bytes = Buffer.from(frame.hex, 'hex');
   const isFragment = (bytes.readUInt16BE(IP + 6) & 0x3fff) !== 0;
   // What is no IP packet by its own header does not enter.

@@ -84,6 +84,7 @@ function routeOf(draft: DeviceDraft, read: RouteWords, origin: Span): Route {
     ...(scope === undefined ? {} : { scope }),
     ...(read.protocol === undefined ? {} : { protocol: read.protocol }),
     ...(read.preferredSource === undefined ? {} : { preferredSource: read.preferredSource }),
+    ...(read.preference === undefined ? {} : { preference: read.preference }),
     unmodelled: read.unmodelled,
     origin,
   };

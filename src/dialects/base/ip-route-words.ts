@@ -16,6 +16,7 @@ export interface RouteWords {
   readonly scope?: string;
   readonly protocol?: string;
   readonly preferredSource?: IpAddress;
+  readonly preference?: 'low' | 'high';
   /** Of `nhid`. */
   readonly nextHopObject?: number;
   readonly unmodelled: readonly string[];
@@ -40,6 +41,7 @@ interface Reading {
   scope?: string;
   protocol?: string;
   preferredSource?: IpAddress;
+  preference?: 'low' | 'high';
   /** Of the route itself; absent where `nexthop` parts follow. */
   single?: HopDraft;
   readonly hops: HopDraft[];
@@ -128,6 +130,7 @@ export function readRouteWords(cursor: WordCursor, family: Family): RouteWords {
     ...(scope === undefined ? {} : { scope }),
     ...(protocol === undefined ? {} : { protocol }),
     ...(preferredSource === undefined ? {} : { preferredSource }),
+    ...(reading.preference === undefined ? {} : { preference: reading.preference }),
     ...(reading.nextHopObject === undefined ? {} : { nextHopObject: reading.nextHopObject }),
     unmodelled,
     ...(error === undefined ? {} : { error }),
@@ -249,6 +252,7 @@ function readRareAttribute(reading: Reading, word: string): void {
   if (word === 'pref') becomesIpv6(reading);
   if (NEUTRAL.has(word)) {
     const first = value(reading, word);
+    if (word === 'pref' && (first === 'low' || first === 'high')) reading.preference = first;
     if (first === 'lock') value(reading, word);
     return;
   }

@@ -28,7 +28,7 @@ export function isMapped6(run: Run, address: number): boolean {
   return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
 }
 
-/** Neither of the link, nor of a group, nor of the host itself, nor none. */
-export function isPlain6(run: Run, address: number): boolean {
-  return address !== 0 && !isMulticast6(run, address) && !isLinkLocal6(run, address) && !isLoopback6(run, address);
+/** ::, the first address of every pool. */
+export function isNone6(address: number): boolean {
+  return address === 0;
 }

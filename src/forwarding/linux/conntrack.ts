@@ -19,6 +19,7 @@ const HELPED_PORTS: ReadonlySet<number> = new Set([21, 69, 137, 161, 1719, 1720,
 
 /** Ref: nf_conntrack_proto_icmpv6.c: valid_new. */
 const ICMPV6_QUERIES = new Set([128, 139]);
+const ICMPV6_REDIRECT = 137;
 /** Multicast listener discovery and neighbour discovery are never tracked. Ref: nf_conntrack_proto_icmpv6.c: noct_valid_new. */
 const ICMPV6_UNTRACKED = new Set([130, 131, 132, 133, 134, 135, 136, 143]);
 
@@ -27,6 +28,10 @@ export function track(run: Run): void {
   run.tracked = true;
   if (run.untracked) {
     run.view = ConntrackView.untracked;
+    return;
+  }
+  if (isIcmpError(run) && (run.status & Status.quoted) !== 0 && hasOtherTracker(run.quotedProtocol)) {
+    trackBlindly(run, run.router.reasons.unmodelledProtocol);
     return;
   }
   if (isRefused(run)) {
@@ -102,6 +107,8 @@ function isRefused(run: Run): boolean {
   if ((checked || run.protocol === IpProtocol.udplite) && (run.status & Status.malformed) !== 0 && !isMessage)
     return true;
   if (!isMessage) return false;
+  // Of those that a neighbour could have sent nothing is said. Ref: nf_conntrack_proto_icmpv6.c: nf_conntrack_icmpv6_redirect()
+  if (run.family === 6 && run.icmpType === ICMPV6_REDIRECT) return true;
   if (run.family === 4 && run.icmpType > HIGHEST_ICMP_TYPE) return true;
   return isIcmpError(run) && run.found === -1 && !isQuoteCut(run);
 }
@@ -117,14 +124,22 @@ function chooseCandidate(run: Run): number {
   return run.choose(run.candidateCount, reason);
 }
 
+const ERROR_VIEWS = [ConntrackView.related, ConntrackView.invalid] as const;
+const VIEWS = [ConntrackView.established, ConntrackView.new, ConntrackView.invalid] as const;
+const EXPECTED_VIEWS = [...VIEWS, ConntrackView.related] as const;
+
+/** How a packet can be seen whose entry is not known. */
+function viewsOf(run: Run): readonly number[] {
+  if (isIcmpError(run)) return ERROR_VIEWS;
+  return run.table.masters.size > 0 ? EXPECTED_VIEWS : VIEWS;
+}
+
 /** A packet whose entry is not known at all: any state, any mark. */
 function trackBlindly(run: Run, reason: number): void {
-  const view = run.choose(3, reason);
-  if (view === 2) {
-    run.view = ConntrackView.invalid;
-    return;
-  }
-  run.view = view === 0 ? ConntrackView.established : ConntrackView.new;
+  const views = viewsOf(run);
+  run.view = views[run.choose(views.length, reason)]!;
+  if (run.view === ConntrackView.invalid) return;
+  run.isError = isIcmpError(run);
   run.use = EntryUse.existing;
   run.workOn(WORKING_SLOT);
   run.table.clear(WORKING_SLOT);
@@ -205,7 +220,9 @@ function proceedBlurred(run: Run): void {
     run.view = ConntrackView.invalid;
     return;
   }
-  run.view = pick === 0 ? ConntrackView.established : ConntrackView.new;
+  const isExpected = (run.table.words[run.base + Entry.flags]! & EntryFlag.expected) !== 0;
+  const unanswered = isExpected ? ConntrackView.related : ConntrackView.new;
+  run.view = pick === 0 ? ConntrackView.established : unanswered;
   adopt(run, EntryUse.existing);
 }
 

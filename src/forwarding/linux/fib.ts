@@ -48,6 +48,8 @@ export interface Routes {
   readonly hopGateway: Uint32Array;
   /** Of IPv6: the gateway's number in the pool. */
   readonly hopGatewayId: Int32Array;
+  /** Of IPv6: 1 where the gateway is a neighbour that never fails. */
+  readonly isAnswering: Uint8Array;
   readonly model: readonly Route[];
 }
 
@@ -62,8 +64,6 @@ export interface Fib {
   /** A local route that someone added: the fast path of the source check is off. */
   readonly customLocalRoutes: boolean;
   readonly realms: boolean;
-  /** 1: of IPv6, other routes of its table have the same prefix. */
-  readonly hasRivals: Uint8Array;
   /** A lookup's result depends on nothing but the flow: no next hop's use depends on an unknown sysctl. */
   readonly pure: boolean;
 }
@@ -94,7 +94,12 @@ export function compileFib(
 ): Fib {
   const model = [...device.routes.filter((route) => route.family === family), ...derivedLocalRoutes(device, family)];
   const rivals = family === 4 ? new Map<Route, readonly Route[]>() : rivalsOfAll(model);
-  const routes = compileRoutes(model, links, registry, family, pool, rivals);
+  const permanent = new Set(
+    device.neighbours
+      .filter(({ state }) => state === 'PERMANENT' || state === 'NOARP')
+      .map(({ device: name, address }) => `${name} ${address.words}`),
+  );
+  const routes = compileRoutes(model, links, registry, family, pool, rivals, permanent);
   const byTable = new Map<number, number[]>();
   for (const id of [RouteTableId.local, RouteTableId.main, RouteTableId.default, ...tables]) byTable.set(id, []);
   model.forEach((route, number) => {
@@ -132,7 +137,6 @@ export function compileFib(
     mergedTable,
     customLocalRoutes: model.some((route) => route.type === 'local' && route.protocol !== 'kernel'),
     pure: !model.some((route) => route.nextHops.some(({ linkDown }) => linkDown)),
-    hasRivals: Uint8Array.from(model, (route) => (rivals.has(route) ? 1 : 0)),
     realms: model.some((route) => route.unmodelled.some((name) => name.startsWith('realm'))),
   };
 }
@@ -226,6 +230,7 @@ function compileRoutes(
   family: Family,
   pool: AddressPool | undefined,
   rivals: ReadonlyMap<Route, readonly Route[]>,
+  permanent: ReadonlySet<string>,
 ): Routes {
   const hopCount = model.reduce((sum, route) => sum + route.nextHops.length, 0);
   const routes = {
@@ -241,6 +246,7 @@ function compileRoutes(
     hopFlags: new Uint8Array(hopCount),
     hopGateway: new Uint32Array(4 * hopCount),
     hopGatewayId: new Int32Array(hopCount),
+    isAnswering: new Uint8Array(hopCount),
     model,
   };
   let hop = 0;
@@ -274,6 +280,7 @@ function compileRoutes(
       compileHop(nextHop, hop, routes, links);
       if (family === 6 && nextHop.gateway?.family === 6) {
         routes.hopGatewayId[hop] = pool!.intern(nextHop.gateway.words, 0);
+        routes.isAnswering[hop] = permanent.has(`${nextHop.device} ${nextHop.gateway.words}`) ? 1 : 0;
       }
       hop++;
     }
@@ -302,8 +309,8 @@ function compileHop(
 }
 
 /**
- * The other routes of a route's table and prefix. Between them more than the metric can decide: the device that the packet came in by,
- * preferences, the order in which they were made, or the packet's source. Ref: net/ipv6/route.c: find_rr_leaf(), ip6_fib.c: fib6_node_lookup().
+ * The other routes of a route's table and prefix. Attributes that are not modelled decide about all of them: preferences, or the packet's
+ * source. Ref: net/ipv6/route.c: rt6_score_route(), ip6_fib.c: fib6_node_lookup().
  */
 function rivalsOfAll(model: readonly Route[]): Map<Route, readonly Route[]> {
   const groups = new Map<string, Route[]>();
@@ -320,9 +327,13 @@ function rivalsOfAll(model: readonly Route[]): Map<Route, readonly Route[]> {
   return rivals;
 }
 
-/** Whether it is not clear that the route of the lowest metric is taken. */
+/** Whether it is not clear which of the routes is taken. */
 function isAmbiguous(route: Route, group: readonly Route[]): boolean {
-  return group.some((other) => other !== route && (other.metric === route.metric || other.unmodelled.length > 0));
+  return group.some(
+    (other) =>
+      other !== route &&
+      (other.unmodelled.length > 0 || (other.metric === route.metric && other.preference !== route.preference)),
+  );
 }
 
 /**

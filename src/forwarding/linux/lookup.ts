@@ -1,9 +1,9 @@
 import { RouteTableId } from '../../model/routing.ts';
-import { formatWords } from '../../net/ip-address.ts';
 import { describeRoute, HopFlag, RouteKind, tableLabel } from './fib.ts';
-import { type FibTable, findNetwork6, hashPrefix } from './fib-table.ts';
+import { type FibTable, hashPrefix } from './fib-table.ts';
 import { Answer } from './answer.ts';
-import { multipathHash, UNKNOWN_HASH } from './multipath.ts';
+import { lookupTable6, MISS, NO_SOURCE, Search6, UNKNOWN } from './lookup6.ts';
+import { isUsable } from './next-hop.ts';
 import { matchMark } from './match.ts';
 import { type CompiledPolicyRule, RuleAction } from './rpdb.ts';
 import type { Run } from './run.ts';
@@ -22,9 +22,6 @@ export const Found = {
   unknown: 5,
 } as const;
 
-const MISS = -1;
-const UNKNOWN = -2;
-
 /**
  * Looks the run's flow up: policy rules in order, each one's table. Results are in the run's `lookup`, `foundRoute`, `foundTable`
  * and `foundRule`. Ref: fib_rules.c: fib_rules_lookup(); net/ipv4/fib_rules.c: fib4_rule_action(), fib4_rule_suppress().
@@ -32,11 +29,17 @@ const UNKNOWN = -2;
 export function lookup(run: Run): void {
   const { fib } = run.router;
   // A recorded walk wants every rule, and what is unknown has to be met anew in each world.
-  const keeps = run.steps === null && fib.pure && run.flowOutput === -1 && (!run.flowUsesMark || run.markUnknown === 0);
+  const keeps = run.steps === null && fib.pure && isPlain(run) && (!run.flowUsesMark || run.markUnknown === 0);
   if (keeps && run.lookups.recall(run)) return;
   const { position } = run.worlds;
   walkRules(run);
   if (keeps && run.worlds.position === position && run.lookup !== Found.unknown) run.lookups.keep(run);
+}
+
+/** The lookup depends on nothing that the cache does not know. */
+function isPlain(run: Run): boolean {
+  if (run.family === 4) return run.flowOutput === -1;
+  return run.flowSearch === Search6.input && run.flowOif === run.flowIif && !run.flowReachable;
 }
 
 function walkRules(run: Run): void {
@@ -165,7 +168,7 @@ function matchSelectors(run: Run, rule: CompiledPolicyRule): number {
   if ((run.flowDestination & rule.toMask) !== rule.toNetwork) return Answer.no;
   const { addresses, rpdb } = run.router;
   // A rule that names a source is not for who has none yet. Ref: fib6_rules.c: fib6_rule_match().
-  if (rule.from6 !== undefined && (run.flowSource === 0 || !addresses.isIn(run.flowSource, rule.from6, 0)))
+  if (rule.from6 !== undefined && (run.flowSource === NO_SOURCE || !addresses.isIn(run.flowSource, rule.from6, 0)))
     return Answer.no;
   if (rule.to6 !== undefined && !addresses.isIn(run.flowDestination, rule.to6, 0)) return Answer.no;
   if (rule.tos !== -1 && (run.tos & rpdb.tosMask) !== rule.tos) return Answer.no;
@@ -200,7 +203,6 @@ function isSuppressed(run: Run, rule: CompiledPolicyRule, route: number): boolea
   return group === rule.suppressGroup;
 }
 
-/** Longest prefix match; the route's number, MISS or UNKNOWN. Ref: fib_trie.c: fib_table_lookup(). */
 /** The route of a table for an address, without type of service: −1 none, −2 unknown. Leaves the run as it was. */
 export function lookupIn(run: Run, table: number, address: number): number {
   const { flowDestination, tos, unknown } = run;
@@ -213,21 +215,22 @@ export function lookupIn(run: Run, table: number, address: number): number {
   return route;
 }
 
+/** Longest prefix match; the route's number, MISS or UNKNOWN. Ref: fib_trie.c: fib_table_lookup(). */
 function lookupTable(run: Run, table: FibTable): number {
+  if (run.family === 6) {
+    const route = lookupTable6(run, table);
+    if (route >= 0) return run.router.fib.routes.kind[route] === RouteKind.throw ? MISS : route;
+    return route === UNKNOWN ? UNKNOWN : missed(run, table);
+  }
   const { fib } = run.router;
   const { routes, order } = fib;
   const { tosMask } = run.router.rpdb;
   const destination = run.flowDestination;
   for (let index = 0; index < table.lengths.length; index++) {
     const hash = table.hashes[index]!;
-    let slot: number;
-    if (run.family === 4) {
-      const network = destination & table.masks[index]!;
-      slot = hashPrefix(network, hash.mask);
-      while (hash.first[slot] !== -1 && hash.keys[slot] !== network) slot = (slot + 1) & hash.mask;
-    } else {
-      slot = findNetwork6(table, index, run.router.addresses.words, 4 * destination);
-    }
+    const network = destination & table.masks[index]!;
+    let slot = hashPrefix(network, hash.mask);
+    while (hash.first[slot] !== -1 && hash.keys[slot] !== network) slot = (slot + 1) & hash.mask;
     const first = hash.first[slot]!;
     if (first === -1) continue;
     for (let place = first; place < first + hash.count[slot]!; place++) {
@@ -246,6 +249,11 @@ function lookupTable(run: Run, table: FibTable): number {
       if (isError || hasUsableHop(run, route)) return route;
     }
   }
+  return missed(run, table);
+}
+
+/** What it means that a table has no route. */
+function missed(run: Run, table: FibTable): number {
   if (table.missReason === -1) return MISS;
   run.unknown = table.missReason;
   return UNKNOWN;
@@ -267,64 +275,6 @@ function hasUsableHop(run: Run, route: number): boolean {
 function leadsOut(run: Run, hop: number): boolean {
   const { routes } = run.router.fib;
   return routes.hopDevice[hop] === run.flowOutput && (routes.hopFlags[hop]! & HopFlag.dead) === 0;
-}
-
-/** Whether a next hop can be taken: not dead, and not without carrier where that is asked for. Ref: fib_lookup_good_nhc(). */
-export function isUsable(run: Run, hop: number): boolean {
-  const { routes } = run.router.fib;
-  const flags = routes.hopFlags[hop]!;
-  if ((flags & HopFlag.dead) !== 0) return false;
-  if ((flags & HopFlag.linkDown) === 0) return true;
-  const device = routes.hopDevice[hop]!;
-  return device < 0 || run.setting(run.router.settings.ignoreLinkDown[device]!) === 0;
-}
-
-/** Takes one of a unicast route's next hops; where several are alive, each in a world of its own. */
-export function selectHop(run: Run, route: number): number {
-  const { routes } = run.router.fib;
-  const start = routes.hopStart[route]!;
-  const after = routes.hopStart[route + 1]!;
-  if (after - start === 1) return start;
-  let count = 0;
-  let first = -1;
-  for (let hop = start; hop < after; hop++) {
-    if (!isUsable(run, hop)) continue;
-    if (first === -1) first = hop;
-    count++;
-  }
-  if (count <= 1) return first;
-  const hash = routes.isGroup[route] === 1 ? UNKNOWN_HASH : multipathHash(run);
-  if (hash !== UNKNOWN_HASH) return hopOfHash(run, route, hash);
-  let pick = run.choose(count, routes.multipathReason[route]!);
-  for (let hop = start; hop < after; hop++) if (isUsable(run, hop) && pick-- === 0) return hop;
-  return first;
-}
-
-/** Each usable hop has its share of the hashes, by its weight. Ref: fib_semantics.c: fib_rebalance(), fib_select_multipath(). */
-function hopOfHash(run: Run, route: number, hash: number): number {
-  const { routes } = run.router.fib;
-  const hops = routes.model[route]!.nextHops;
-  const start = routes.hopStart[route]!;
-  let total = 0;
-  for (let index = 0; index < hops.length; index++) if (isUsable(run, start + index)) total += hops[index]!.weight;
-  let sum = 0;
-  let last = start;
-  for (let index = 0; index < hops.length; index++) {
-    if (!isUsable(run, start + index)) continue;
-    last = start + index;
-    sum += hops[index]!.weight;
-    if (hash <= Math.floor((sum * 2 ** 31 + Math.floor(total / 2)) / total) - 1) break;
-  }
-  return last;
-}
-
-/** The address that a next hop's frames are sent to, in words. */
-export function formatHop(run: Run, hop: number, destination: number): string {
-  const { routes } = run.router.fib;
-  const flags = routes.hopFlags[hop]!;
-  if ((flags & HopFlag.gateway) === 0) return run.formatAddress(destination);
-  const [a, b, c, d] = routes.hopGateway.subarray(4 * hop, 4 * hop + 4) as unknown as [number, number, number, number];
-  return formatWords((flags & HopFlag.gateway6) !== 0 ? 6 : 4, a, b, c, d);
 }
 
 function recordRule(

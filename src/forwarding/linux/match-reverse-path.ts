@@ -1,7 +1,8 @@
-import { isPlain6 } from './address-scope.ts';
+import { isLinkLocal6, isMulticast6, isNone6 } from './address-scope.ts';
 import { Answer } from './answer.ts';
 import { RouteKind } from './fib.ts';
 import { Found, lookup } from './lookup.ts';
+import { NO_SOURCE, Search6 } from './lookup6.ts';
 import { leadsTo } from './reverse-path.ts';
 import type { Run } from './run.ts';
 
@@ -40,24 +41,32 @@ export function matchRpfilter(run: Run, flags: number, ingress: number): number 
 }
 
 /**
- * `-m rpfilter` of ip6tables. Which of several routes to the source it takes depends on the kernel's version: unknown where there is
- * more than one. Ref: ip6t_rpfilter.c: rpfilter_lookup_reverse6(); route.c: rt6_device_match().
+ * `-m rpfilter` of ip6tables: of several routes to the source the first one over the ingress counts, whatever its metric.
+ * Ref: ip6t_rpfilter.c: rpfilter_lookup_reverse6(); route.c: rt6_device_match().
  */
 export function matchRpfilter6(run: Run, flags: number, ingress: number): number {
   const { links, fib, rpdb } = run.router;
-  if (ingress < 0 || ingress === links.loopback || !isPlain6(run, run.currentDestination)) return Answer.unknown;
-  if (run.currentSource === 0) return Answer.yes;
-  if (!isPlain6(run, run.currentSource) || rpdb.rules.some((rule) => rule.oif !== -1)) return Answer.unknown;
+  if (ingress < 0 || ingress === links.loopback) return Answer.unknown;
+  if (isNone6(run.currentSource)) return Answer.yes;
+  const isLoose = (flags & RpfilterFlag.loose) !== 0;
+  const isLinkLocal = isLinkLocal6(run, run.currentSource);
   const { steps } = run;
   run.steps = null;
   run.flowDestination = run.currentSource;
-  run.flowSource = run.currentDestination;
+  const isOfOne = !isNone6(run.currentDestination) && !isMulticast6(run, run.currentDestination);
+  run.flowSource = isOfOne ? run.currentDestination : NO_SOURCE;
   run.flowIif = links.loopback;
+  run.flowOif = isLinkLocal || !isLoose ? ingress : -1;
+  run.flowOutput = run.flowOif;
+  run.flowStrict = isLinkLocal;
+  run.flowReachable = false;
+  run.flowSearch = Search6.device;
   run.flowProtocol = rpdb.dissects ? run.protocol : 0;
   run.flowSourcePort = 0;
   run.flowDestinationPort = 0;
   run.flowUsesMark = (flags & RpfilterFlag.validMark) !== 0;
   lookup(run);
+  run.flowOutput = -1;
   run.steps = steps;
   if (run.lookup === Found.unknown) return Answer.unknown;
   if (run.lookup !== Found.route) return Answer.no;
@@ -67,8 +76,5 @@ export function matchRpfilter6(run: Run, flags: number, ingress: number): number
     return (flags & RpfilterFlag.acceptLocal) !== 0 ? Answer.yes : Answer.no;
   }
   if (fib.routes.kind[route] !== RouteKind.unicast) return Answer.unknown;
-  if ((flags & RpfilterFlag.loose) !== 0) return Answer.yes;
-  if (fib.routes.hopStart[route + 1]! - fib.routes.hopStart[route]! !== 1 || fib.hasRivals[route] === 1)
-    return Answer.unknown;
-  return leadsTo(run, route, ingress) ? Answer.yes : Answer.no;
+  return isLoose || leadsTo(run, route, ingress) ? Answer.yes : Answer.no;
 }

@@ -6,13 +6,17 @@ import type { CompiledRouter } from './router.ts';
 const LAST_ICMPV6_ERROR = 4;
 const FIRST_ICMPV6_QUERY = 128;
 const ICMPV6_REDIRECT = 137;
+/** fe80::/10 */
+const LINK_LOCAL = 0x3fa;
 /** Their identifiers are not decoded. */
 const NODE_INFORMATION: ReadonlySet<number> = new Set([139, 140]);
 
 /** Of a message whose quoted packet is not decoded. Ref: nf_conntrack_proto_icmpv6.c: nf_conntrack_icmpv6_error(). */
 export function isUnreadError(batch: PacketBatch, row: number): boolean {
   const type = batch.icmpType[row]!;
-  return type === ICMPV6_REDIRECT || type === 0 || (type > LAST_ICMPV6_ERROR && type < FIRST_ICMPV6_QUERY);
+  // Others that are no neighbour's are INVALID.
+  const isNear = batch.ttl[row] === 255 && batch.icmpCode[row] === 0 && batch.source[4 * row]! >>> 22 === LINK_LOCAL;
+  return (type === ICMPV6_REDIRECT && isNear) || type === 0 || (type > LAST_ICMPV6_ERROR && type < FIRST_ICMPV6_QUERY);
 }
 
 /** Id of why nothing can be said about the packet before its way begins, −1. */

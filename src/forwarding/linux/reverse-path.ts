@@ -1,7 +1,8 @@
 import type { Step } from '../walk.ts';
 import { describeRoute, HopFlag, RouteKind } from './fib.ts';
 import { HasAddress } from './links.ts';
-import { Found, isUsable, lookup } from './lookup.ts';
+import { Found, lookup } from './lookup.ts';
+import { isUsable } from './next-hop.ts';
 import type { Run } from './run.ts';
 
 /** What the check of a packet's source says. */

@@ -3,7 +3,8 @@ import { formatPrefix } from '../../net/prefix.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { DecisionFlag, Disposition } from '../decision.ts';
 import { HopFlag, RouteKind } from './fib.ts';
-import { Found, formatHop, lookup, selectHop } from './lookup.ts';
+import { Found, lookup } from './lookup.ts';
+import { formatHop, selectHop } from './next-hop.ts';
 import { checkSource, SourceCheck } from './reverse-path.ts';
 import { EntryUse, type Run } from './run.ts';
 

@@ -1,9 +1,11 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination } from '../../wire/packet-batch.ts';
 import { DecisionFlag, Disposition } from '../decision.ts';
-import { isConfinedMulticast6, isLinkLocal6, isLoopback6, isMapped6, isMulticast6, isPlain6 } from './address-scope.ts';
+import { isConfinedMulticast6, isLinkLocal6, isLoopback6, isMapped6, isMulticast6, isNone6 } from './address-scope.ts';
 import { HopFlag, RouteKind } from './fib.ts';
-import { Found, lookup, selectHop } from './lookup.ts';
+import { Found, lookup } from './lookup.ts';
+import { NO_SOURCE, Search6 } from './lookup6.ts';
+import { selectHop } from './next-hop.ts';
 import { causeOf, DISPOSITION_OF_LOOKUP, noteMarks, recordRoute, Routed, setTransportFlow } from './route-input.ts';
 import type { Run } from './run.ts';
 import { Forwarding6 } from './settings6.ts';
@@ -42,9 +44,13 @@ export function routeInput6(run: Run): number {
   noteMarks(run);
   const { reasons, settings6, fib } = run.router;
   if (isMulticast6(run, run.currentDestination)) return undetermined(run, reasons.multicast);
-  if (!isPlain6(run, run.currentDestination) || run.currentSource === 0)
-    return undetermined(run, reasons.specialAddress);
+  const forwarding = settings6.forwarding[run.ingress]!;
+  const mode = run.setting(forwarding);
   setTransportFlow(run);
+  run.flowOif = run.ingress;
+  run.flowStrict = isLinkLocal6(run, run.currentDestination);
+  run.flowReachable = mode !== Forwarding6.on;
+  run.flowSearch = Search6.input;
   run.flowSource = run.currentSource;
   run.flowDestination = run.currentDestination;
   run.flowIif = run.ingress;
@@ -59,13 +65,10 @@ export function routeInput6(run: Run): number {
     run.cause = cause;
     return Routed.local;
   }
-  const forwarding = settings6.forwarding[run.ingress]!;
-  const mode = run.setting(forwarding);
   if (mode === Forwarding6.off) {
     run.decidingTable = -1;
     return end(run, Disposition.notForwarding, forwarding.origin);
   }
-  if (mode === Forwarding6.forced) return undetermined(run, reasons.forced);
   if (fib.routes.kind[route] !== RouteKind.unicast) return undetermined(run, reasons.multicast);
   return forwardOver6(run, route, cause);
 }
@@ -98,6 +101,8 @@ export function passesForwardChecks6(run: Run): boolean {
   if (run.currentTtl <= 1) return stop(run, Disposition.ttlExpired);
   if (run.egress === run.ingress) {
     if (mayRedirect6(run)) run.flags |= DecisionFlag.icmpRedirect;
+  } else if (isNone6(run.currentSource)) {
+    return stop(run, Disposition.notForwarding);
   } else if (isLinkLocal6(run, run.currentSource)) {
     // Refused with an error to its source: beyond the scope of its address.
     return stop(run, Disposition.unreachable);
@@ -121,7 +126,10 @@ function mayRedirect6(run: Run): boolean {
   const { lookup: found, foundRoute, foundTable, foundRule, steps, unknown } = run;
   run.steps = null;
   run.flowDestination = run.currentSource;
-  run.flowSource = 0;
+  run.flowSource = NO_SOURCE;
+  run.flowOif = run.egress;
+  run.flowStrict = false;
+  run.flowReachable = false;
   run.flowIif = run.router.links.loopback;
   run.flowProtocol = run.router.rpdb.dissects ? IpProtocol.icmpv6 : 0;
   run.flowSourcePort = 0;

@@ -15,7 +15,6 @@ import { compileSettings6, type Settings6 } from './settings6.ts';
 export interface CommonReasons {
   readonly extensionHeaders: number;
   readonly tooManyAddresses: number;
-  readonly specialAddress: number;
   readonly forced: number;
   readonly notIp: number;
   readonly cut: number;
@@ -88,8 +87,9 @@ export function compileRouter(device: LinuxDevice, family: Family = 4, addresses
     reasons: {
       extensionHeaders: registry.unknown('IPv6 packets with extension headers are not modelled'),
       tooManyAddresses: registry.unknown('more IPv6 addresses were seen than are told apart'),
-      specialAddress: registry.unknown('routing of link-local and unspecified IPv6 addresses is not modelled'),
-      forced: registry.unknown('forwarding by force_forwarding alone, which looks at neighbours, is not modelled'),
+      forced: registry.unknown(
+        'whether the next router answers, which counts where force_forwarding alone makes this one forward, is not known',
+      ),
       notIp: registry.unknown('the frame holds no IP packet'),
       cut: registry.unknown('the capture cut the frame short'),
       sourceRoute: registry.unknown('packets with a source route option that the router accepts are not modelled'),

@@ -145,6 +145,13 @@ export class Run {
   flowIif = 0;
   /** Only next hops of this interface, and rules that name it as output, count; −1 any. */
   flowOutput = -1;
+  /** IPv6: the interface that routes are preferred for, or, with flowStrict, have to be of; −1 none. */
+  flowOif = -1;
+  flowStrict = false;
+  /** IPv6: routers that do not answer are passed over. */
+  flowReachable = false;
+  /** A {@link import('./lookup6.ts').Search6} number. */
+  flowSearch = 0;
   flowProtocol = 0;
   flowSourcePort = 0;
   flowDestinationPort = 0;

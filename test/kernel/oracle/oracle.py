@@ -365,6 +365,8 @@ class Router:
         if request.get("detail"):
             section("ip -d link show", ["ip", "-d", "link", "show"])
             section("ip neigh show", ["ip", "neigh", "show"])
+        elif self.family == 6 and any("force_forwarding" in path for path in request.get("sysctls", {})):
+            section("ip neigh show", ["ip", "neigh", "show"])
         section("ss -lntuH", ["ss", "-lntuH"])
         section("sysctl -a", text=sysctl_text() if self.family == 4 else sysctl_text_6() + conntrack_text())
         return "### redirect-verify collect linux\n" + "".join(sections)
