@@ -20,26 +20,43 @@ const SLOT_FREE = -1;
 /** How often one capture device shows a frame again. */
 export const Repeats = { never: 0, once: 1, any: 2 } as const;
 
+/** Words of a remembered frame: together a line of the processor's cache. */
+const SOURCE = 0;
+const DESTINATION = 4;
+/** Source port << 16 | destination port. */
+const PORTS = 8;
+const IDENTITY = 9;
+const SEQUENCE = 10;
+const ACKNOWLEDGEMENT = 11;
+/** TTL, protocol and length. */
+const SHAPE = 12;
+const DEVICE = 13;
+/** Interface << 8 | whether it was shown again << 2 | what may change by translation. */
+const PLACE = 14;
+const TOKEN = 15;
+const FRAME_LENGTH = 16;
+
+const REPEATED = 4;
+
+/** Capture devices of an interface: none yet, or several. */
+const NO_DEVICE = -1;
+const SEVERAL_DEVICES = -2;
+
 /**
  * Finds for a frame that leaves the router the frame that came in: the same packet, its TTL one less. A ring of the last ingress
  * frames with a hash index; addresses and ports may differ where the packet was translated.
  */
 export class Pairing {
-  readonly #size: number;
-  readonly #hash: Int32Array;
+  /** Slots less one: a power of two. */
+  readonly #mask: number;
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
+  readonly #bucket: Int32Array;
   readonly #time: Float64Array;
-  readonly #token: Int32Array;
-  readonly #interface: Int16Array;
-  readonly #captureInterface: Int32Array;
-  readonly #translated: Uint8Array;
-  readonly #isRepeated: Uint8Array;
-  readonly #source: Uint32Array;
-  readonly #destination: Uint32Array;
-  readonly #ports: Uint32Array;
-  readonly #fields: Uint32Array;
+  readonly #frames: Int32Array;
   #cursor = 0;
+  /** By interface + 1, the only capture device that showed frames of it. */
+  readonly #deviceOf: number[] = [];
   /** Copies that came before their frames. */
   readonly #early = new PacketBatch(EARLY_ROWS);
   readonly #earlyInterface = new Int16Array(EARLY_ROWS).fill(-1);
@@ -49,58 +66,72 @@ export class Pairing {
   earlyInterface = -1;
   earlyMac = -1;
 
+  /** `size`: frames remembered, a power of two. */
   constructor(size = 1 << 16) {
-    this.#size = size;
-    this.#hash = new Int32Array(size);
+    this.#mask = size - 1;
     this.#heads = new Int32Array(size).fill(SLOT_FREE);
     this.#next = new Int32Array(size).fill(SLOT_FREE);
+    this.#bucket = new Int32Array(size);
     this.#time = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
-    this.#token = new Int32Array(size).fill(-1);
-    this.#interface = new Int16Array(size);
-    this.#captureInterface = new Int32Array(size);
-    this.#translated = new Uint8Array(size);
-    this.#isRepeated = new Uint8Array(size);
-    this.#source = new Uint32Array(4 * size);
-    this.#destination = new Uint32Array(4 * size);
-    this.#ports = new Uint32Array(size);
-    this.#fields = new Uint32Array(4 * size);
+    this.#frames = new Int32Array(FRAME_LENGTH * size);
+    for (let slot = 0; slot < size; slot++) this.#frames[FRAME_LENGTH * slot + TOKEN] = -1;
   }
 
   /** Remembers an ingress frame under the caller's token (≥ 0). `translated`: bit 0 the source, bit 1 the destination may change. */
   remember(batch: PacketBatch, row: number, position: number, token: number, translated: number): void {
+    const frames = this.#frames;
     const slot = this.#cursor;
-    this.#cursor = (slot + 1) % this.#size;
-    if (this.#token[slot]! >= 0) this.#unlink(slot);
-    const bucket = this.#bucket(batch, row, batch.ttl[row]!);
-    this.#hash[slot] = bucket;
+    const at = FRAME_LENGTH * slot;
+    this.#cursor = (slot + 1) & this.#mask;
+    if (frames[at + TOKEN]! >= 0) this.#unlink(slot);
+    const device = batch.captureInterface[row]!;
+    const known = this.#deviceOf[position + 1] ?? NO_DEVICE;
+    if (known !== device) this.#deviceOf[position + 1] = known === NO_DEVICE ? device : SEVERAL_DEVICES;
+    const ttl = batch.ttl[row]!;
+    const bucket = bucketOf(batch, row, ttl) & this.#mask;
+    this.#bucket[slot] = bucket;
     this.#next[slot] = this.#heads[bucket]!;
     this.#heads[bucket] = slot;
     this.#time[slot] = timeOf(batch, row);
-    this.#token[slot] = token;
-    this.#interface[slot] = position;
-    this.#captureInterface[slot] = batch.captureInterface[row]!;
-    this.#translated[slot] = translated;
-    this.#isRepeated[slot] = 0;
-    for (let word = 0; word < 4; word++) {
-      this.#source[4 * slot + word] = batch.source[4 * row + word]!;
-      this.#destination[4 * slot + word] = batch.destination[4 * row + word]!;
-    }
-    this.#ports[slot] = portsOf(batch, row);
-    this.#storeFields(slot, batch, row);
+    const { source, destination } = batch;
+    const words = 4 * row;
+    frames[at + SOURCE] = source[words]!;
+    frames[at + SOURCE + 1] = source[words + 1]!;
+    frames[at + SOURCE + 2] = source[words + 2]!;
+    frames[at + SOURCE + 3] = source[words + 3]!;
+    frames[at + DESTINATION] = destination[words]!;
+    frames[at + DESTINATION + 1] = destination[words + 1]!;
+    frames[at + DESTINATION + 2] = destination[words + 2]!;
+    frames[at + DESTINATION + 3] = destination[words + 3]!;
+    frames[at + PORTS] = portsOf(batch, row);
+    frames[at + IDENTITY] = identityOf(batch, row);
+    frames[at + SEQUENCE] = batch.tcpSequence[row]!;
+    frames[at + ACKNOWLEDGEMENT] = batch.tcpAcknowledgement[row]!;
+    frames[at + SHAPE] = shapeOf(batch, row, ttl);
+    frames[at + DEVICE] = device;
+    frames[at + PLACE] = (position << 8) | translated;
+    frames[at + TOKEN] = token;
   }
 
   /** Whether the same frame was just remembered from another capture device of the same interface, or, as `repeats` says, from the same one. */
   isDuplicate(batch: PacketBatch, row: number, position: number, repeats: number = Repeats.never): boolean {
+    const known = this.#deviceOf[position + 1] ?? NO_DEVICE;
+    // The common case: one device for each interface, which shows each frame once.
+    if (known === NO_DEVICE || (known === batch.captureInterface[row] && repeats === Repeats.never)) return false;
+    const frames = this.#frames;
     const time = timeOf(batch, row);
     const ttl = batch.ttl[row]!;
-    for (let slot = this.#heads[this.#bucket(batch, row, ttl)]!; slot !== SLOT_FREE; slot = this.#next[slot]!) {
-      if (this.#interface[slot] !== position) continue;
-      const isSameDevice = this.#captureInterface[slot] === batch.captureInterface[row];
-      if (isSameDevice && (repeats === Repeats.never || this.#isRepeated[slot] === 1)) continue;
+    let slot = this.#heads[bucketOf(batch, row, ttl) & this.#mask]!;
+    for (; slot !== SLOT_FREE; slot = this.#next[slot]!) {
+      const at = FRAME_LENGTH * slot;
+      if (frames[at + PLACE]! >> 8 !== position) continue;
+      const isSameDevice = frames[at + DEVICE] === batch.captureInterface[row];
+      const wasRepeated = (frames[at + PLACE]! & REPEATED) !== 0;
+      if (isSameDevice && (repeats === Repeats.never || wasRepeated)) continue;
       const window = isSameDevice ? REPEAT_WINDOW_NANOSECONDS : DUPLICATE_WINDOW_NANOSECONDS;
       if (time - this.#time[slot]! > window) continue;
-      if (!this.#same(slot, batch, row, ttl) || !this.#sameAddresses(slot, batch, row, 0)) continue;
-      if (isSameDevice && repeats === Repeats.once) this.#isRepeated[slot] = 1;
+      if (!this.#same(at, batch, row, ttl) || !this.#sameAddresses(at, batch, row, 0)) continue;
+      if (isSameDevice && repeats === Repeats.once) frames[at + PLACE]! |= REPEATED;
       return true;
     }
     return false;
@@ -108,19 +139,22 @@ export class Pairing {
 
   /** Takes the ingress frame of which this one is the egress copy: its token, −1 where there is none. Each is taken once. */
   take(batch: PacketBatch, row: number): number {
+    const frames = this.#frames;
     const ttl = batch.ttl[row]! + 1;
     const time = timeOf(batch, row);
     let best = SLOT_FREE;
-    for (let slot = this.#heads[this.#bucket(batch, row, ttl)]!; slot !== SLOT_FREE; slot = this.#next[slot]!) {
-      if (time - this.#time[slot]! > PAIRING_WINDOW_NANOSECONDS || !this.#same(slot, batch, row, ttl)) continue;
-      if (!this.#sameAddresses(slot, batch, row, this.#translated[slot]!)) continue;
+    let slot = this.#heads[bucketOf(batch, row, ttl) & this.#mask]!;
+    for (; slot !== SLOT_FREE; slot = this.#next[slot]!) {
+      const at = FRAME_LENGTH * slot;
+      if (time - this.#time[slot]! > PAIRING_WINDOW_NANOSECONDS || !this.#same(at, batch, row, ttl)) continue;
+      if (!this.#sameAddresses(at, batch, row, frames[at + PLACE]! & 3)) continue;
       // The newest stands first in its chain; the oldest match is the one that leaves first.
       best = slot;
     }
     if (best === SLOT_FREE) return -1;
-    const token = this.#token[best]!;
+    const token = frames[FRAME_LENGTH * best + TOKEN]!;
     this.#unlink(best);
-    this.#token[best] = -1;
+    frames[FRAME_LENGTH * best + TOKEN] = -1;
     return token;
   }
 
@@ -153,7 +187,7 @@ export class Pairing {
   }
 
   #unlink(slot: number): void {
-    const bucket = this.#hash[slot]!;
+    const bucket = this.#bucket[slot]!;
     let current = this.#heads[bucket]!;
     if (current === slot) {
       this.#heads[bucket] = this.#next[slot]!;
@@ -169,49 +203,52 @@ export class Pairing {
     }
   }
 
-  /** Only fields that no translation changes go into the hash. */
-  #bucket(batch: PacketBatch, row: number, ttl: number): number {
-    let hash = (batch.identification[row]! * 0x9e3779b1) ^ (batch.networkLength[row]! << 8) ^ ttl;
-    hash = Math.imul(hash ^ batch.protocol[row]!, 0x85ebca6b) ^ batch.fragmentOffset[row]!;
-    if (batch.protocol[row] === IpProtocol.tcp) {
-      hash ^= Math.imul(batch.tcpSequence[row]!, 0xc2b2ae35) ^ Math.imul(batch.tcpAcknowledgement[row]!, 0x27d4eb2f);
-      hash ^= batch.tcpFlags[row]! << 16;
-    }
-    hash ^= hash >>> 15;
-    return (hash >>> 0) % this.#size;
-  }
-
-  #storeFields(slot: number, batch: PacketBatch, row: number): void {
-    this.#fields[4 * slot] = identityOf(batch, row);
-    this.#fields[4 * slot + 1] = batch.tcpSequence[row]!;
-    this.#fields[4 * slot + 2] = batch.tcpAcknowledgement[row]!;
-    this.#fields[4 * slot + 3] =
-      ((batch.ttl[row]! << 24) | (batch.protocol[row]! << 16) | (batch.networkLength[row]! & 0xffff)) >>> 0;
-  }
-
-  #same(slot: number, batch: PacketBatch, row: number, ttl: number): boolean {
-    if (this.#token[slot]! < 0) return false;
-    const packed = ((ttl << 24) | (batch.protocol[row]! << 16) | (batch.networkLength[row]! & 0xffff)) >>> 0;
+  #same(at: number, batch: PacketBatch, row: number, ttl: number): boolean {
+    const frames = this.#frames;
     return (
-      this.#fields[4 * slot] === identityOf(batch, row) &&
-      this.#fields[4 * slot + 1] === batch.tcpSequence[row] &&
-      this.#fields[4 * slot + 2] === batch.tcpAcknowledgement[row] &&
-      this.#fields[4 * slot + 3] === packed
+      frames[at + TOKEN]! >= 0 &&
+      frames[at + IDENTITY] === identityOf(batch, row) &&
+      frames[at + SEQUENCE] === (batch.tcpSequence[row]! | 0) &&
+      frames[at + ACKNOWLEDGEMENT] === (batch.tcpAcknowledgement[row]! | 0) &&
+      frames[at + SHAPE] === shapeOf(batch, row, ttl)
     );
   }
 
-  #sameAddresses(slot: number, batch: PacketBatch, row: number, translated: number): boolean {
-    let sourceSame = true;
-    let destinationSame = true;
-    for (let word = 0; word < 4; word++) {
-      if (this.#source[4 * slot + word] !== batch.source[4 * row + word]) sourceSame = false;
-      if (this.#destination[4 * slot + word] !== batch.destination[4 * row + word]) destinationSame = false;
-    }
-    const ports = portsOf(batch, row);
-    if (((this.#ports[slot]! ^ ports) & 0xffff0000) !== 0) sourceSame = false;
-    if (((this.#ports[slot]! ^ ports) & 0xffff) !== 0) destinationSame = false;
-    return (sourceSame || (translated & 1) !== 0) && (destinationSame || (translated & 2) !== 0);
+  #sameAddresses(at: number, batch: PacketBatch, row: number, translated: number): boolean {
+    const frames = this.#frames;
+    const { source, destination } = batch;
+    const words = 4 * row;
+    const ports = frames[at + PORTS]! ^ portsOf(batch, row);
+    const isSourceSame =
+      (ports & 0xffff0000) === 0 &&
+      frames[at + SOURCE] === (source[words]! | 0) &&
+      frames[at + SOURCE + 1] === (source[words + 1]! | 0) &&
+      frames[at + SOURCE + 2] === (source[words + 2]! | 0) &&
+      frames[at + SOURCE + 3] === (source[words + 3]! | 0);
+    if (!isSourceSame && (translated & 1) === 0) return false;
+    const isDestinationSame =
+      (ports & 0xffff) === 0 &&
+      frames[at + DESTINATION] === (destination[words]! | 0) &&
+      frames[at + DESTINATION + 1] === (destination[words + 1]! | 0) &&
+      frames[at + DESTINATION + 2] === (destination[words + 2]! | 0) &&
+      frames[at + DESTINATION + 3] === (destination[words + 3]! | 0);
+    return isDestinationSame || (translated & 2) !== 0;
   }
+}
+
+/** Only fields that no translation changes go into the hash. */
+function bucketOf(batch: PacketBatch, row: number, ttl: number): number {
+  let hash = Math.imul(batch.identification[row]!, 0x9e3779b1) ^ (batch.networkLength[row]! << 8) ^ ttl;
+  hash = Math.imul(hash ^ batch.protocol[row]!, 0x85ebca6b) ^ batch.fragmentOffset[row]!;
+  if (batch.protocol[row] === IpProtocol.tcp) {
+    hash ^= Math.imul(batch.tcpSequence[row]!, 0xc2b2ae35) ^ Math.imul(batch.tcpAcknowledgement[row]!, 0x27d4eb2f);
+    hash ^= batch.tcpFlags[row]! << 16;
+  }
+  return hash ^ (hash >>> 15);
+}
+
+function shapeOf(batch: PacketBatch, row: number, ttl: number): number {
+  return (ttl << 24) | (batch.protocol[row]! << 16) | (batch.networkLength[row]! & 0xffff);
 }
 
 /** Copies the fields by which a packet is known again. */
@@ -260,7 +297,7 @@ function timeOf(batch: PacketBatch, row: number): number {
 }
 
 function portsOf(batch: PacketBatch, row: number): number {
-  return ((batch.sourcePort[row]! << 16) | batch.destinationPort[row]!) >>> 0;
+  return (batch.sourcePort[row]! << 16) | batch.destinationPort[row]!;
 }
 
 /** Identification, fragment offset, TCP flags or ICMP header, folded. */
@@ -275,5 +312,5 @@ function identityOf(batch: PacketBatch, row: number): number {
         (batch.icmpIdentifier[row]! << 8) ^
         batch.icmpSequence[row]!;
   }
-  return value >>> 0;
+  return value;
 }
