@@ -68,6 +68,8 @@ export interface ForwarderOptions {
    * belongs to an entry is taken as INVALID. Default true.
    */
   readonly trustSequence?: boolean;
+  /** False: every packet is decided about anew, where a decision about one like it could be taken over. Default true. */
+  readonly remembersDecisions?: boolean;
   /** Next hops that are taken to be down: their hosts answer nothing, and what watches over them has noticed. */
   readonly nextHopsDown?: readonly IpAddress[];
 }

@@ -9,6 +9,7 @@ import type { AddressPool } from './address-pool.ts';
 import { findCandidates, loseConnection } from './connection-lookup.ts';
 import { BEFORE_SLOT, ConnectionTable } from './connection-table.ts';
 import { isNeverTracked } from './conntrack.ts';
+import { DecisionCache } from './decision-cache.ts';
 import { DecisionWriter, type Explanations } from './decision-writer.ts';
 import { EntryCommit } from './entry-commit.ts';
 import { wordsKey } from './links.ts';
@@ -58,6 +59,7 @@ export class FamilyForwarder {
     this.#reassembly =
       router.family === 4 && router.program.defragments ? new Reassembly(router.settings.reassembly) : undefined;
     this.#run.trustSequence = options.trustSequence !== false;
+    if (options.remembersDecisions !== false) this.#run.remembered = DecisionCache.of(router) ?? null;
     this.#writer = new DecisionWriter(router, explanations);
     this.#entries = new EntryCommit(this.#run);
   }

@@ -37,6 +37,7 @@ export function walkPacket(run: Run): void {
   const hasEntry = run.use !== EntryUse.none || run.chosen !== -1;
   if (hasEntry && run.router.program.ownErrorsMark && causesOwnPacket(run)) blurConnmark(run);
   if (run.disposition === Disposition.undetermined && !run.leaves && run.router.program.tracks) leaveUnknown(run);
+  if (run.remembered !== null) run.remembered.keep(run);
   storeMarks(run);
   if (run.steps !== null) recordEnd(run);
 }
@@ -89,6 +90,7 @@ function pass(run: Run): void {
       return;
     }
   }
+  if (run.remembered?.recall(run) === true) return;
   if (!runTable(run, HookNumber.prerouting, TableNumber.mangle)) return;
   if (meetsNatRules(run)) {
     if (!runTable(run, HookNumber.prerouting, TableNumber.nat)) return;

@@ -6,6 +6,7 @@ import type { Step } from '../walk.ts';
 import { type AddressPool, NO_ID } from './address-pool.ts';
 import { type ConnectionTable, ENTRY_LENGTH, WORKING_SLOT } from './connection-table.ts';
 import { LookupCache } from './lookup-cache.ts';
+import type { DecisionCache } from './decision-cache.ts';
 import type { CompiledRouter } from './router.ts';
 import type { Setting } from './settings.ts';
 import { Worlds } from './worlds.ts';
@@ -37,6 +38,8 @@ export class Run {
   readonly icmp: number;
   readonly worlds = new Worlds();
   readonly lookups = new LookupCache();
+  /** What was decided about packets like this one; null where nothing is remembered. */
+  remembered: DecisionCache | null = null;
   /** False: packets are missing from the capture, so that INVALID is not asserted for packets of an entry. */
   trustSequence = true;
   /** Where the walk is recorded, null while deciding. */
