@@ -1,12 +1,41 @@
 import type { Words } from '../net/ip-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
 import type { PacketBatch } from '../wire/packet-batch.ts';
+import { followSequence, hasEnded, noteFlags, Seen } from './connection-flows.ts';
+import {
+  CLIENT,
+  CLOSING,
+  CONNECTION_TIMES,
+  CONNECTION_WORDS,
+  ConnectionOfRow,
+  ConnectionRows,
+  COUNT_TIMES,
+  COUNT_WORDS,
+  CountOfRow,
+  CountRows,
+  FIRST_TOKEN,
+  FLOWS,
+  HAS_SYN,
+  KIND,
+  LAST,
+  NEXT_TOKEN,
+  PACKETS,
+  PATH,
+  PORTS,
+  REPLACED,
+  SERIAL,
+  SERVER,
+  SYN_SEQUENCE,
+  TUPLE_KIND,
+} from './connection-rows.ts';
 import { ServerEnd } from './monitored.ts';
 
 const FIN = 0x01;
 const SYN = 0x02;
 const RST = 0x04;
 const ACK = 0x10;
+
+export { Seen };
 
 /** A five-tuple without traffic for this long is over: a UDP exchange, or a TCP connection that is opened anew. */
 const IDLE_NANOSECONDS = { tcp: 300e9, other: 180e9 } as const;
@@ -29,28 +58,13 @@ export interface ObservedEgress {
 export interface PathCount {
   /** Index in the path table. */
   readonly path: number;
-  packets: number;
-  readonly observed: ObservedEgress[];
+  readonly packets: number;
+  readonly observed: readonly ObservedEgress[];
   readonly firstFile: number;
   readonly firstFrame: number;
   readonly firstTime: number;
-  lastTime: number;
+  readonly lastTime: number;
 }
-
-/** Bits of {@link Connection.seen}. */
-export const Seen = {
-  synToServer: 1,
-  synToClient: 2,
-  finToServer: 4,
-  finToClient: 8,
-  reset: 16,
-  /** Beyond a handshake: an ACK or data of the client. */
-  establishedByClient: 32,
-  /** The server's SYN-ACK is not in the capture and was made up for connection tracking. */
-  answerMade: 64,
-  /** A reset toward the client. */
-  refused: 128,
-} as const;
 
 /** One lifetime of a monitored five-tuple. */
 export interface Connection {
@@ -65,20 +79,18 @@ export interface Connection {
   readonly firstTime: number;
   readonly firstFile: number;
   readonly firstFrame: number;
-  lastTime: number;
+  readonly lastTime: number;
   seen: number;
   /** Which flows were seen, which of them closed, which sessions were reset: see {@link hasEnded}. */
-  flows: number;
-  /** Sequence number of the last SYN toward the server. */
-  synSequence: number;
+  readonly flows: number;
   /** For each flow (as in `flows`) the sequence number that its next segment has, −1 where none was seen. */
-  readonly nextSequences: [number, number, number, number];
+  readonly nextSequences: readonly [number, number, number, number];
   /** By its sequence numbers, segments of it are missing from the capture. */
-  lacksSegments: boolean;
+  readonly lacksSegments: boolean;
   /** When the first FIN or reset was seen; infinite where none was. */
-  closingTime: number;
-  /** Tokens into {@link ConnectionLog.counts}. */
-  readonly paths: number[];
+  readonly closingTime: number;
+  /** Tokens for {@link ConnectionLog.countOf}, in the order in which the ways were first taken. */
+  readonly paths: readonly number[];
   /** Frames that left the router and whose entry was not captured. */
   unpairedEgress: number;
   /** The router itself opened it. */
@@ -86,22 +98,26 @@ export interface Connection {
 }
 
 /**
- * The monitored connections of a capture. State grows with connections only. The lookup table is open-addressed over the live
- * lifetime of each five-tuple; ended lifetimes stay in `connections`.
+ * The monitored connections of a capture. State grows with connections only, and is kept in columns: a row a connection
+ * ({@link ConnectionRows}), a row for each way of it ({@link CountRows}). The lookup table is open-addressed over the live lifetime of
+ * each five-tuple; ended lifetimes stay in `connections`.
  */
 export class ConnectionLog {
   readonly connections: Connection[] = [];
-  /** All path counts, by the token that pairing keeps. */
-  readonly counts: PathCount[] = [];
+  readonly #rows = new ConnectionRows();
+  readonly #counts = new CountRows();
+  /** By row. */
+  readonly #handles: ConnectionOfRow[] = [];
   #slots = new Int32Array(1 << 10).fill(-1);
   #live = 0;
   #opened = 0;
+  readonly #freeRows: number[] = [];
   /** Tokens of connections that were forgotten, oldest first, with the time up to which a copy may still come for them. */
   readonly #freed: { readonly token: number; readonly until: number }[] = [];
 
   /** Of the packet that {@link find} or {@link peek} was last asked about: toward the server. */
   toServer = true;
-  /** Of the packet that {@link find} was last asked about: every TCP session on its five-tuple had ended before it. */
+  /** Of the packet that {@link find} or {@link goOn} was last asked about: every TCP session on its five-tuple had ended before it. */
   wasEnded = false;
 
   /**
@@ -110,152 +126,200 @@ export class ConnectionLog {
    */
   find(batch: PacketBatch, row: number, end: number, spsSide = false): Connection {
     const tcp = batch.protocol[row] === IpProtocol.tcp;
-    const flags = batch.tcpFlags[row]!;
     const time = timeOf(batch, row);
-    let connection = this.peek(batch, row, end);
+    let connection = this.#peek(batch, row, end);
     const { toServer } = this;
-    if (connection === undefined || this.#isNewLifetime(connection, batch, row, time, tcp, flags)) {
+    if (connection < 0 || this.#isNewLifetime(connection, batch, row, time, tcp, batch.tcpFlags[row]!)) {
+      if (connection >= 0) this.#rows.words[CONNECTION_WORDS * connection + KIND]! |= REPLACED;
       connection = this.#open(batch, row, toServer, time);
     }
-    connection.lastTime = time;
-    if (tcp) {
-      this.wasEnded = hasEnded(connection.flows);
-      note(connection, toServer, spsSide, flags, batch.tcpSequence[row]!, batch.payloadLength[row]!);
-      if ((flags & (FIN | RST)) !== 0 && time < connection.closingTime) connection.closingTime = time;
-      if ((flags & RST) === 0) followSequence(connection, toServer, spsSide, flags, batch, row);
-    } else {
-      this.wasEnded = false;
-    }
-    return connection;
+    this.#follow(connection, batch, row, time, toServer, spsSide);
+    return this.#handles[connection]!;
   }
 
   /** The known connection of a packet, by its five-tuple alone; notes nothing but {@link toServer}. */
   peek(batch: PacketBatch, row: number, end: number): Connection | undefined {
+    return this.#handles[this.#peek(batch, row, end)];
+  }
+
+  /** Where a connection stands, and the number that tells whether it still stands there: for {@link goOn}. */
+  rowOf(connection: Connection): number {
+    return (connection as ConnectionOfRow).row;
+  }
+
+  serialAt(connection: number): number {
+    return this.#rows.words[CONNECTION_WORDS * connection + SERIAL]!;
+  }
+
+  /**
+   * What {@link find} does for a packet of which it is known that it belongs to the connection in a row, and in which direction: without
+   * looking it up. False, and nothing done, where it may be that of another one by now, or begin one.
+   */
+  goOn(
+    connection: number,
+    serial: number,
+    batch: PacketBatch,
+    row: number,
+    toServer: boolean,
+    spsSide: boolean,
+  ): boolean {
+    const { words, times } = this.#rows;
+    const at = CONNECTION_WORDS * connection;
+    if (words[at + SERIAL] !== serial || (words[at + KIND]! & REPLACED) !== 0) return false;
+    const time = timeOf(batch, row);
+    if (batch.protocol[row] === IpProtocol.tcp) {
+      if ((batch.tcpFlags[row]! & SYN) !== 0) return false;
+    } else if (time - times[CONNECTION_TIMES * connection + LAST]! > IDLE_NANOSECONDS.other) {
+      return false;
+    }
+    this.toServer = toServer;
+    this.#follow(connection, batch, row, time, toServer, spsSide);
+    return true;
+  }
+
+  /** Adds one packet of a way to a connection; returns the token under which its egress copy is reported. */
+  count(connection: Connection, path: number, batch: PacketBatch, row: number): number {
+    const { words: rows } = this.#rows;
+    const { words } = this.#counts;
+    const head = CONNECTION_WORDS * this.rowOf(connection) + FIRST_TOKEN;
+    let last = -1;
+    for (let token = rows[head]!; token >= 0; token = words[COUNT_WORDS * token + NEXT_TOKEN]!) {
+      if (words[COUNT_WORDS * token + PATH] === path) {
+        this.countAgain(token, batch, row);
+        return token;
+      }
+      last = token;
+    }
+    const time = timeOf(batch, row);
+    const token = this.#counts.add(this.#freeToken(time), path, batch.file[row]!, batch.frameNumber[row]!, time);
+    if (last < 0) rows[head] = token;
+    else this.#counts.words[COUNT_WORDS * last + NEXT_TOKEN] = token;
+    return token;
+  }
+
+  /** Adds one packet to what {@link count} gave a token for. */
+  countAgain(token: number, batch: PacketBatch, row: number): void {
+    const { words, times } = this.#counts;
+    words[COUNT_WORDS * token + PACKETS]!++;
+    times[COUNT_TIMES * token + LAST] = timeOf(batch, row);
+  }
+
+  /** How many packets took the way that a token stands for: as of when it is read. */
+  countOf(token: number): PathCount {
+    return new CountOfRow(this.#counts, token);
+  }
+
+  /** How many tokens there are: from 0 on. */
+  get countLength(): number {
+    return this.#counts.length;
+  }
+
+  /** Notes that the packet behind a token was seen leaving. */
+  observe(token: number, position: number, destinationMac: number): void {
+    this.#counts.observe(token, position, destinationMac);
+  }
+
+  /** Forgets connections. What comes for them later belongs to new ones, of which the opening is missing. */
+  forget(connections: ReadonlySet<Connection>, now: number): void {
+    // What a slot holds is the latest lifetime of its five-tuple; older ones have none.
+    const latest = new Set<Connection>();
+    for (const row of this.#slots) if (row >= 0) latest.add(this.#handles[row]!);
+    const kept = this.connections.filter((connection) => !connections.has(connection));
+    for (const connection of connections) {
+      for (const token of connection.paths) this.#freed.push({ token, until: now + COPY_NANOSECONDS });
+      const { row } = connection as ConnectionOfRow;
+      (connection as ConnectionOfRow).leave();
+      this.#rows.words[CONNECTION_WORDS * row + SERIAL] = 0;
+      this.#freeRows.push(row);
+    }
+    this.connections.length = 0;
+    for (const connection of kept) this.connections.push(connection);
+    this.#slots.fill(-1);
+    this.#live = 0;
+    for (const connection of kept) {
+      if (!latest.has(connection)) continue;
+      const { row } = connection as ConnectionOfRow;
+      this.#slots[this.#freeSlot(row)] = row;
+      this.#live++;
+    }
+  }
+
+  #follow(
+    connection: number,
+    batch: PacketBatch,
+    row: number,
+    time: number,
+    toServer: boolean,
+    spsSide: boolean,
+  ): void {
+    const { words, times } = this.#rows;
+    const at = CONNECTION_WORDS * connection;
+    const timeAt = CONNECTION_TIMES * connection;
+    times[timeAt + LAST] = time;
+    if (batch.protocol[row] !== IpProtocol.tcp) {
+      this.wasEnded = false;
+      return;
+    }
+    const flags = batch.tcpFlags[row]!;
+    this.wasEnded = hasEnded(words[at + FLOWS]!);
+    noteFlags(words, at, toServer, spsSide, flags, batch.tcpSequence[row]!, batch.payloadLength[row]!);
+    if ((flags & (FIN | RST)) !== 0 && time < times[timeAt + CLOSING]!) times[timeAt + CLOSING] = time;
+    if ((flags & RST) === 0) followSequence(words, at, toServer, spsSide, flags, batch, row);
+  }
+
+  #peek(batch: PacketBatch, row: number, end: number): number {
     let toServer = end !== ServerEnd.source;
     if (end === ServerEnd.both) {
       const flags = batch.tcpFlags[row]!;
-      const known = this.#lookup(batch, row, true) ?? this.#lookup(batch, row, false);
-      if (known !== undefined) toServer = this.#isToServer(known, batch, row);
+      let known = this.#lookup(batch, row, true);
+      if (known < 0) known = this.#lookup(batch, row, false);
+      if (known >= 0) toServer = this.#isToServer(known, batch, row);
       else if (batch.protocol[row] === IpProtocol.tcp && (flags & (SYN | ACK)) === (SYN | ACK)) toServer = false;
     }
     this.toServer = toServer;
     return this.#lookup(batch, row, toServer);
   }
 
-  /** Adds one packet of a way to a connection; returns the token under which its egress copy is reported. */
-  count(connection: Connection, path: number, batch: PacketBatch, row: number): number {
-    const time = timeOf(batch, row);
-    for (const token of connection.paths) {
-      const known = this.counts[token]!;
-      if (known.path !== path) continue;
-      known.packets++;
-      known.lastTime = time;
-      return token;
-    }
-    const token = this.#freeToken(time);
-    this.counts[token] = {
-      path,
-      packets: 1,
-      observed: [],
-      firstFile: batch.file[row]!,
-      firstFrame: batch.frameNumber[row]!,
-      firstTime: time,
-      lastTime: time,
-    };
-    connection.paths.push(token);
-    return token;
-  }
-
-  /** Notes that the packet behind a token was seen leaving. */
-  observe(token: number, position: number, destinationMac: number): void {
-    const { observed } = this.counts[token]!;
-    for (const item of observed) {
-      if (item.interface === position && item.destinationMac === destinationMac) {
-        item.packets++;
-        return;
-      }
-    }
-    observed.push({ interface: position, destinationMac, packets: 1 });
-  }
-
-  /** Forgets connections. What comes for them later belongs to new ones, of which the opening is missing. */
-  forget(connections: ReadonlySet<Connection>, now: number): void {
-    for (const connection of connections)
-      for (const token of connection.paths) this.#freed.push({ token, until: now + COPY_NANOSECONDS });
-    // What a slot holds is the latest lifetime of its five-tuple; older ones have none.
-    const latest = new Set<Connection>();
-    for (const index of this.#slots) if (index >= 0) latest.add(this.connections[index]!);
-    const kept = this.connections.filter((connection) => !connections.has(connection));
-    this.connections.length = 0;
-    for (const connection of kept) this.connections.push(connection);
-    this.#slots.fill(-1);
-    this.#live = 0;
-    kept.forEach((connection, index) => {
-      if (!latest.has(connection)) return;
-      this.#slots[this.#freeSlot(connection)] = index;
-      this.#live++;
-    });
-  }
-
   #freeToken(now: number): number {
     const [first] = this.#freed;
-    if (first === undefined || first.until > now) return this.counts.length;
+    if (first === undefined || first.until > now) return this.#counts.length;
     this.#freed.shift();
     return first.token;
   }
 
   #isNewLifetime(
-    connection: Connection,
+    connection: number,
     batch: PacketBatch,
     row: number,
     time: number,
     tcp: boolean,
     flags: number,
   ): boolean {
-    if (!tcp) return time - connection.lastTime > IDLE_NANOSECONDS.other;
+    const { words, times } = this.#rows;
+    const idle = time - times[CONNECTION_TIMES * connection + LAST]!;
+    if (!tcp) return idle > IDLE_NANOSECONDS.other;
     if ((flags & (SYN | ACK | RST | FIN)) !== SYN) return false;
-    if (batch.tcpSequence[row] === connection.synSequence) return false;
-    return hasEnded(connection.flows) || time - connection.lastTime > IDLE_NANOSECONDS.tcp;
+    const at = CONNECTION_WORDS * connection;
+    const isAgain = (words[at + KIND]! & HAS_SYN) !== 0 && words[at + SYN_SEQUENCE] === (batch.tcpSequence[row]! | 0);
+    if (isAgain) return false;
+    return hasEnded(words[at + FLOWS]!) || idle > IDLE_NANOSECONDS.tcp;
   }
 
-  #open(batch: PacketBatch, row: number, toServer: boolean, time: number): Connection {
-    const [clients, servers] = toServer ? [batch.source, batch.destination] : [batch.destination, batch.source];
-    const [clientPorts, serverPorts] = toServer
-      ? [batch.sourcePort, batch.destinationPort]
-      : [batch.destinationPort, batch.sourcePort];
-    const connection: Connection = {
-      id: ++this.#opened,
-      family: batch.family[row] as 4 | 6,
-      protocol: batch.protocol[row]!,
-      client: wordsAt(clients, row),
-      clientPort: clientPorts[row]!,
-      server: wordsAt(servers, row),
-      serverPort: serverPorts[row]!,
-      firstTime: time,
-      firstFile: batch.file[row]!,
-      firstFrame: batch.frameNumber[row]!,
-      lastTime: time,
-      seen: 0,
-      flows: 0,
-      synSequence: -1,
-      nextSequences: [-1, -1, -1, -1],
-      lacksSegments: false,
-      closingTime: Number.POSITIVE_INFINITY,
-      paths: [],
-      unpairedEgress: 0,
-      isRouters: false,
-    };
-    this.connections.push(connection);
+  #open(batch: PacketBatch, row: number, toServer: boolean, time: number): number {
     const slot = this.#slot(batch, row, toServer);
+    const connection = this.#freeRows.pop() ?? this.#handles.length;
+    this.#rows.open(connection, ++this.#opened, batch, row, toServer, time);
+    const handle = new ConnectionOfRow(this.#rows, this.#counts, connection);
+    this.#handles[connection] = handle;
+    this.connections.push(handle);
     if (this.#slots[slot] === -1) this.#live++;
-    this.#slots[slot] = this.connections.length - 1;
+    this.#slots[slot] = connection;
     if (this.#live * 2 > this.#slots.length) this.#grow();
     return connection;
   }
 
-  #lookup(batch: PacketBatch, row: number, toServer: boolean): Connection | undefined {
-    const index = this.#slots[this.#slot(batch, row, toServer)]!;
-    return index < 0 ? undefined : this.connections[index];
+  #lookup(batch: PacketBatch, row: number, toServer: boolean): number {
+    return this.#slots[this.#slot(batch, row, toServer)]!;
   }
 
   /** The slot that holds the five-tuple, or the free one where it belongs. */
@@ -264,27 +328,29 @@ export class ConnectionLog {
     const server = toServer ? batch.destination : batch.source;
     const clientPort = toServer ? batch.sourcePort[row]! : batch.destinationPort[row]!;
     const serverPort = toServer ? batch.destinationPort[row]! : batch.sourcePort[row]!;
+    const protocol = batch.protocol[row]!;
     const mask = this.#slots.length - 1;
     const offset = 4 * row;
+    const ports = (clientPort << 16) | serverPort;
+    const kind = protocol | (batch.family[row]! << 8);
+    const { words } = this.#rows;
     let slot =
       mixTuple(
         client[offset]! ^ client[offset + 1]! ^ client[offset + 2]! ^ client[offset + 3]!,
         server[offset]! ^ server[offset + 1]! ^ server[offset + 2]! ^ server[offset + 3]!,
         clientPort,
         serverPort,
-        batch.protocol[row]!,
+        protocol,
       ) & mask;
     for (;;) {
-      const index = this.#slots[slot]!;
-      if (index < 0) return slot;
-      const item = this.connections[index]!;
+      const connection = this.#slots[slot]!;
+      if (connection < 0) return slot;
+      const at = CONNECTION_WORDS * connection;
       if (
-        item.clientPort === clientPort &&
-        item.serverPort === serverPort &&
-        item.protocol === batch.protocol[row] &&
-        item.family === batch.family[row] &&
-        sameWords(item.client, client, offset) &&
-        sameWords(item.server, server, offset)
+        words[at + PORTS] === ports &&
+        (words[at + KIND]! & TUPLE_KIND) === kind &&
+        sameWords(words, at + CLIENT, client, offset) &&
+        sameWords(words, at + SERVER, server, offset)
       ) {
         return slot;
       }
@@ -292,26 +358,31 @@ export class ConnectionLog {
     }
   }
 
-  #isToServer(connection: Connection, batch: PacketBatch, row: number): boolean {
-    return connection.clientPort === batch.sourcePort[row] && sameWords(connection.client, batch.source, 4 * row);
+  #isToServer(connection: number, batch: PacketBatch, row: number): boolean {
+    const { words } = this.#rows;
+    const at = CONNECTION_WORDS * connection;
+    return words[at + PORTS]! >>> 16 === batch.sourcePort[row] && sameWords(words, at + CLIENT, batch.source, 4 * row);
   }
 
   #grow(): void {
     const old = this.#slots;
     this.#slots = new Int32Array(old.length * 2).fill(-1);
-    for (const index of old) if (index >= 0) this.#slots[this.#freeSlot(this.connections[index]!)] = index;
+    for (const row of old) if (row >= 0) this.#slots[this.#freeSlot(row)] = row;
   }
 
   /** Where a connection whose five-tuple is not in the table belongs. */
-  #freeSlot({ client, server, clientPort, serverPort, protocol }: Connection): number {
+  #freeSlot(connection: number): number {
+    const { words } = this.#rows;
+    const at = CONNECTION_WORDS * connection;
     const mask = this.#slots.length - 1;
+    const ports = words[at + PORTS]!;
     let slot =
       mixTuple(
-        client[0] ^ client[1] ^ client[2] ^ client[3],
-        server[0] ^ server[1] ^ server[2] ^ server[3],
-        clientPort,
-        serverPort,
-        protocol,
+        words[at + CLIENT]! ^ words[at + CLIENT + 1]! ^ words[at + CLIENT + 2]! ^ words[at + CLIENT + 3]!,
+        words[at + SERVER]! ^ words[at + SERVER + 1]! ^ words[at + SERVER + 2]! ^ words[at + SERVER + 3]!,
+        ports >>> 16,
+        ports & 0xffff,
+        words[at + KIND]! & 0xff,
       ) & mask;
     while (this.#slots[slot]! >= 0) slot = (slot + 1) & mask;
     return slot;
@@ -328,61 +399,6 @@ function mixTuple(client: number, server: number, clientPort: number, serverPort
   hash = Math.imul(hash, 0x2c1b3c6d);
   return (hash ^ (hash >>> 13)) >>> 0;
 }
-
-function note(
-  connection: Connection,
-  toServer: boolean,
-  spsSide: boolean,
-  flags: number,
-  sequence: number,
-  payload: number,
-): void {
-  if ((flags & (SYN | ACK)) === SYN && toServer) connection.synSequence = sequence;
-  if ((flags & SYN) !== 0) connection.seen |= toServer ? Seen.synToServer : Seen.synToClient;
-  if ((flags & FIN) !== 0) connection.seen |= toServer ? Seen.finToServer : Seen.finToClient;
-  if ((flags & RST) !== 0) connection.seen |= toServer ? Seen.reset : Seen.reset | Seen.refused;
-  if (toServer && (flags & (SYN | RST)) === 0 && (payload > 0 || (flags & ACK) !== 0))
-    connection.seen |= Seen.establishedByClient;
-  // Client and SPS are one session, SPS and server the other: a packet toward the server is of the first unless SPS sent it.
-  const session = toServer !== spsSide ? 0 : 1;
-  const flow = 1 << (2 * session + (toServer ? 0 : 1));
-  if ((flags & RST) !== 0) connection.flows |= RESET << session;
-  else if ((flags & FIN) !== 0) connection.flows |= (flow << CLOSED_SHIFT) | flow;
-  else connection.flows |= flow;
-}
-
-/**
- * Follows the sequence numbers of a flow: a segment that begins behind the end of those before it, or acknowledges what was not seen, tells
- * that the capture lacks segments, or that they did not pass the router.
- */
-function followSequence(
-  connection: Connection,
-  toServer: boolean,
-  spsSide: boolean,
-  flags: number,
-  batch: PacketBatch,
-  row: number,
-): void {
-  const { nextSequences } = connection;
-  const session = toServer !== spsSide ? 0 : 2;
-  const flow = session + (toServer ? 0 : 1);
-  const other = session + (toServer ? 1 : 0);
-  const sequence = batch.tcpSequence[row]!;
-  const end = (sequence + batch.payloadLength[row]! + ((flags & SYN) >> 1) + (flags & FIN)) >>> 0;
-  const next = nextSequences[flow]!;
-  if (next >= 0 && (flags & SYN) === 0 && ((sequence - next) | 0) > 0) connection.lacksSegments = true;
-  if (next < 0 || ((end - next) | 0) > 0 || (flags & SYN) !== 0) nextSequences[flow] = end;
-  if ((flags & ACK) === 0) return;
-  const answered = nextSequences[other]!;
-  if (answered < 0 || ((batch.tcpAcknowledgement[row]! - answered) | 0) > 0) connection.lacksSegments = true;
-}
-
-/** Bits 0–3 of {@link Connection.flows}: flows seen; then the same four, closed by a FIN; then the two sessions, reset. */
-const CLOSED_SHIFT = 4;
-const RESET = 1 << 8;
-const SENT_BY_SPS = 0b0110;
-/** The flows of a session past SPS, or of one of which the side of SPS was not captured. */
-const PLAIN = 0b1001;
 
 /** Nanoseconds since 1970 from which on conntrack, left at its defaults, has no entry of the connection any more. */
 export function expiryOf(connection: Connection): number {
@@ -418,30 +434,12 @@ export function beganBefore(connection: Connection): boolean {
   return connection.protocol === IpProtocol.tcp && (connection.seen & Seen.synToServer) === 0;
 }
 
-/** Whether every session that was seen on the five-tuple was reset, or closed by both of its ends. */
-function hasEnded(flows: number): boolean {
-  if (flows === 0) return false;
-  if ((flows & SENT_BY_SPS) === 0)
-    return (flows & (RESET * 3)) !== 0 || (flows & (PLAIN << CLOSED_SHIFT)) === PLAIN << CLOSED_SHIFT;
-  for (let session = 0; session < 2; session++) {
-    const pair = 3 << (2 * session);
-    const isReset = (flows & (RESET << session)) !== 0;
-    if ((flows & pair) === 0 && !isReset) continue;
-    if (!isReset && (flows & (pair << CLOSED_SHIFT)) !== pair << CLOSED_SHIFT) return false;
-  }
-  return true;
-}
-
-function wordsAt(column: Uint32Array, row: number): Words {
-  return [column[4 * row]!, column[4 * row + 1]!, column[4 * row + 2]!, column[4 * row + 3]!];
-}
-
-function sameWords(words: Words, column: Uint32Array, offset: number): boolean {
+function sameWords(words: Int32Array, at: number, column: Uint32Array, offset: number): boolean {
   return (
-    words[0] === column[offset] &&
-    words[1] === column[offset + 1] &&
-    words[2] === column[offset + 2] &&
-    words[3] === column[offset + 3]
+    words[at] === (column[offset]! | 0) &&
+    words[at + 1] === (column[offset + 1]! | 0) &&
+    words[at + 2] === (column[offset + 2]! | 0) &&
+    words[at + 3] === (column[offset + 3]! | 0)
   );
 }
 

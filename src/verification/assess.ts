@@ -82,7 +82,8 @@ function withDoubts(item: JudgedConnection, synthesis: Synthesis, doubts: Doubts
 function learnSpsAddresses(run: Replay): void {
   const { senders, paths, log } = run;
   const known = senders.macs.size > 0;
-  for (const count of log.counts) {
+  for (let token = 0; token < log.countLength; token++) {
+    const count = log.countOf(token);
     if (paths.paths[count.path]!.hop !== Hop.sps) continue;
     // Where the state or ARP names SPS's MAC address, copies to another one prove nothing, and those to another host's are RV505.
     for (const { interface: position, destinationMac } of count.observed) {
@@ -92,7 +93,7 @@ function learnSpsAddresses(run: Replay): void {
     }
   }
   for (const connection of log.connections) {
-    const ways = connection.paths.map((token) => paths.paths[log.counts[token]!.path]!);
+    const ways = connection.paths.map((token) => paths.paths[log.countOf(token).path]!);
     if (!ways.some((path) => path.toServer && path.hop === Hop.sps)) continue;
     for (const path of ways)
       if (!path.toServer && !path.synthetic && senders.facesSps(path.ingress)) senders.learnResponder(path.sourceMac);
@@ -142,7 +143,7 @@ function judgeConnection(
 ): JudgedConnection {
   const ways: JudgedWay[] = [];
   for (const token of connection.paths) {
-    const count = run.log.counts[token]!;
+    const count = run.log.countOf(token);
     const path = run.paths.paths[count.path]!;
     const fromSps = path.synthetic ? true : run.senders.isSps(path.ingress, path.sourceMac);
     ways.push({ path, count, fromSps, category: judge(path, fromSps), stray: false });

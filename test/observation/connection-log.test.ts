@@ -190,7 +190,7 @@ describe('what was seen of a connection', () => {
     log.observe(token, 1, 42);
     log.observe(token, 1, 42);
     log.observe(token, 2, 42);
-    expect(log.counts[token]).toMatchObject({
+    expect(log.countOf(token)).toMatchObject({
       path: 3,
       packets: 2,
       firstFrame: 12,
@@ -199,7 +199,7 @@ describe('what was seen of a connection', () => {
         { interface: 2, destinationMac: 42, packets: 1 },
       ],
     });
-    expect(log.counts[other]).toMatchObject({ path: 4, packets: 1, firstFrame: 15, observed: [] });
+    expect(log.countOf(other)).toMatchObject({ path: 4, packets: 1, firstFrame: 15, observed: [] });
   });
 });
 
