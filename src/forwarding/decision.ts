@@ -78,6 +78,13 @@ export class DecisionBatch {
   readonly unknown: Int32Array;
   /** Identifies the configuration statement that decided (rule, route, policy rule, sysctl) by an index into the forwarder's `causes`; −1 none. */
   readonly cause: Int32Array;
+  /**
+   * Where the decision is the same as the last one with this record and this stamp, and about a packet of the same addresses and ports: the
+   * record, a small number; −1 otherwise.
+   */
+  readonly record: Int32Array;
+  /** Above 0. */
+  readonly recordStamp: Int32Array;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -97,6 +104,8 @@ export class DecisionBatch {
     this.leavingDestinationPort = new Uint16Array(capacity);
     this.unknown = new Int32Array(capacity);
     this.cause = new Int32Array(capacity);
+    this.record = new Int32Array(capacity).fill(-1);
+    this.recordStamp = new Int32Array(capacity);
   }
 }
 

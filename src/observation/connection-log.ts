@@ -147,6 +147,10 @@ export class ConnectionLog {
     return (connection as ConnectionOfRow).row;
   }
 
+  atRow(connection: number): Connection {
+    return this.#handles[connection]!;
+  }
+
   serialAt(connection: number): number {
     return this.#rows.words[CONNECTION_WORDS * connection + SERIAL]!;
   }

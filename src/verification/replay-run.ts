@@ -9,6 +9,7 @@ import { Side, type Vantage } from '../observation/vantage.ts';
 import { ICMP_REDIRECT } from '../wire/icmp-type.ts';
 import { LinkType } from '../wire/link-type.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
+import { FlowMemory } from './flow-memory.ts';
 import { type FrameTally, tally } from './frame-tally.ts';
 import { HeldFragments, ownRow } from './held-fragments.ts';
 import type { ResolvedIntent } from './intent.ts';
@@ -64,7 +65,11 @@ export class ReplayRun implements Replay {
   readonly #held = new HeldFragments((batch) => {
     if (this.#monitored.mayBeMonitored(batch, 0)) tally(this.pieces, batch, 0);
   });
+  readonly #flows = new FlowMemory();
+  /** An interface that faces SPS was captured. */
+  #sawSpsSide = false;
   /** Of the packet at hand. */
+  #end: number = ServerEnd.none;
   #connection: Connection | undefined;
   #path = -1;
   #translated = 0;
@@ -216,7 +221,43 @@ export class ReplayRun implements Replay {
     const ingress = wasReply ? (this.senders.spsInterfaces[0] ?? position) : position;
     this.#completeHandshake(batch, row, spsSide);
     this.forwarder.decide(batch, row, ingress, this.#decisions, 0);
-    if (this.#judge(batch, row, ingress, spsSide, wasReply)) this.#count(batch, row, position);
+    if (!this.#options.whatIf && this.#goesOn(batch, row, position, spsSide)) return;
+    if (!this.#judge(batch, row, ingress, spsSide, wasReply)) return;
+    this.#count(batch, row, position);
+    if (!this.#options.whatIf && this.#end !== ServerEnd.both) this.#beginFlow(batch, row, spsSide);
+  }
+
+  /** Counts a packet about which was decided as about the last one of its flow; false where it has to be judged. */
+  #goesOn(batch: PacketBatch, row: number, position: number, spsSide: boolean): boolean {
+    const flows = this.#flows;
+    if (!flows.find(this.#decisions, 0, spsSide ? batch.sourceMac[row]! : -1)) return false;
+    const { toServer } = flows;
+    if (!this.log.goOn(flows.connection, flows.serial, batch, row, toServer, spsSide)) return false;
+    const kind = kindOf(batch, row, this.log.wasEnded);
+    let token = flows.tokenOf(kind);
+    if (token >= 0) {
+      this.log.countAgain(token, batch, row);
+    } else {
+      const path = this.#intern(batch, row, position, toServer, false);
+      token = this.log.count(this.log.atRow(flows.connection), path, batch, row);
+      flows.setToken(kind, token);
+    }
+    this.#awaitCopy(batch, row, position, token, flows.translated);
+    return true;
+  }
+
+  #beginFlow(batch: PacketBatch, row: number, spsSide: boolean): void {
+    const connection = this.log.rowOf(this.#connection!);
+    this.#flows.begin(
+      this.#decisions,
+      0,
+      spsSide ? batch.sourceMac[row]! : -1,
+      connection,
+      this.log.serialAt(connection),
+      this.log.toServer,
+      spsSide,
+      this.#translated,
+    );
   }
 
   /** Which connection the packet that was just decided about belongs to, and its way; false where to none that is monitored. */
@@ -225,6 +266,7 @@ export class ReplayRun implements Replay {
     const identity = translated !== 0 && this.#decisions.isReply[0] === 1 ? this.#leaving(batch, row) : batch;
     const identityRow = identity === batch ? row : 0;
     const end = this.#endOf(identity, identityRow, spsSide || wasReply);
+    this.#end = end;
     const isJudged = end !== ServerEnd.none && (batch.family[row] !== 6 || this.#knowsIpv6OfSps);
     if (batch.family[row] === 6 && !isJudged) {
       const isPast = this.#noteIpv6(batch, row, ingress, spsSide);
@@ -265,9 +307,12 @@ export class ReplayRun implements Replay {
 
   /** Counts the packet on its connection. */
   #count(batch: PacketBatch, row: number, position: number): void {
-    const translated = this.#translated;
     const token = this.log.count(this.#connection!, this.#path, batch, row);
-    if (this.#options.whatIf) return;
+    if (!this.#options.whatIf) this.#awaitCopy(batch, row, position, token, this.#translated);
+  }
+
+  /** Its copy that leaves is still to come, or came at the same time before it. */
+  #awaitCopy(batch: PacketBatch, row: number, position: number, token: number, translated: number): void {
     if (this.#pairing.takeEarly(batch, row, translated))
       this.log.observe(token, this.#pairing.earlyInterface, this.#pairing.earlyMac);
     else this.#pairing.remember(batch, row, position, token, translated);
@@ -350,9 +395,14 @@ export class ReplayRun implements Replay {
       (batch.tcpFlags[row]! & (Flag.syn | Flag.ack)) !== Flag.ack
     )
       return;
-    if (!this.#options.whatIf && this.senders.spsInterfaces.some((interfaceIndex) => this.#isCaptured(interfaceIndex)))
-      return;
+    if (!this.#options.whatIf && this.#showsSpsSide()) return;
     this.#unseen.completeHandshake(batch, row, this.forwarder, this.#decisions);
+  }
+
+  #showsSpsSide(): boolean {
+    // What was captured once remains so.
+    this.#sawSpsSide ||= this.senders.spsInterfaces.some((position) => this.#isCaptured(position));
+    return this.#sawSpsSide;
   }
 
   #isCaptured(position: number): boolean {

@@ -214,6 +214,7 @@ class Writer {
       buffer.writeUInt32LE(HEADERS + payload, at + 8);
       buffer.writeUInt32LE(HEADERS + payload, at + 12);
       at += RECORD;
+      buffer.fill(0, at, at + HEADERS);
       buffer.writeUInt16BE(0x0800, at);
       buffer.writeUInt16BE(0, at + 2);
       buffer.writeUInt32BE(leaves ? to : from, at + 4);

@@ -8,7 +8,7 @@ import { largeState } from './large-state.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 const SEED_SCENARIO = join(ROOT, 'captures', 'seed-own-address');
 /** Counts up where the inputs change. */
-const VERSION = 1;
+const VERSION = 2;
 const SEED = 20_260_401;
 
 /** Captures by what they are for; two connections a session. */

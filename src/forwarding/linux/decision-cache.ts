@@ -9,6 +9,7 @@ import { EntryUse, type Run } from './run.ts';
 /** Records at first, and at most. */
 const FEWEST_RECORDS = 1 << 10;
 const MOST_RECORDS = 1 << 16;
+const RECORDS_OF_DIRECTION = 4;
 
 /** Words of a record: what the decision depends on, then what it is. */
 const SOURCE = 0;
@@ -43,6 +44,8 @@ const CONNMARK_AFTER = 24;
 const LEAVING_SOURCE = 25;
 const LEAVING_DESTINATION = 26;
 const LEAVING_PORTS = 27;
+/** Of no other decision that was ever kept. */
+const STAMP = 28;
 /** A power of two, for whole lines of the processor's cache. */
 const RECORD_LENGTH = 32;
 
@@ -86,10 +89,14 @@ export class DecisionCache {
   #kept = 0;
   /** Of the packet at hand: where its decision stands or will stand. */
   #at = NO_RECORD;
+  #stamps = 0;
+  /** Of the decision that {@link recall} took over: its record, and what tells it from others that stood there; −1 where it took none. */
+  record = NO_RECORD;
+  stamp = 0;
 
   constructor(router: CompiledRouter) {
     this.#router = router;
-    this.#classes = classesOf(router.program);
+    this.#classes = classesOf(router);
   }
 
   /** Undefined for a router whose packets depend on more than a record can hold. */
@@ -104,11 +111,12 @@ export class DecisionCache {
    */
   recall(run: Run): boolean {
     this.#at = NO_RECORD;
+    this.record = NO_RECORD;
     if (run.steps !== null || run.worlds.position !== 0 || !this.#holds(run)) return false;
     this.#fillKey(run);
     const records = this.#records;
     const key = this.#key;
-    const at = this.#place();
+    const at = this.#place(run);
     this.#at = at;
     for (let word = 0; word < KEY_LENGTH; word++) if (records[at + word] !== key[word]) return false;
     if (run.protocol !== IpProtocol.tcp && run.networkLength > records[at + LARGEST]!) return false;
@@ -130,6 +138,8 @@ export class DecisionCache {
     run.currentDestinationPort = ports & 0xffff;
     run.leaves = true;
     this.#at = NO_RECORD;
+    this.record = at / RECORD_LENGTH;
+    this.stamp = records[at + STAMP]!;
     return true;
   }
 
@@ -149,12 +159,13 @@ export class DecisionCache {
     const mtu = this.#router.links.mtu[run.egress]!;
     const largest = mtu > 0 ? mtu : 0x7fffffff;
     if (run.protocol !== IpProtocol.tcp && run.networkLength > largest) return;
-    if (++this.#kept > 2 * this.#mask && this.#mask < MOST_RECORDS - 1) {
+    if (this.#isTooSmall(run)) {
       this.#grow();
       return;
     }
     const records = this.#records;
     records.set(key, at);
+    records[at + STAMP] = ++this.#stamps;
     records[at + LARGEST] = largest;
     records[at + DISPOSITION] = run.disposition;
     records[at + EGRESS] = run.egress;
@@ -194,7 +205,7 @@ export class DecisionCache {
     key[ORIGIN] = run.protocol | (run.ingress << 8);
     key[STATUS] = run.status;
     key[VIEW] =
-      run.tos |
+      (run.tos & classes.tosMask) |
       (run.linkDestination << 8) |
       (run.isUnicastFrame ? 1 << 16 : 0) |
       (run.view << 17) |
@@ -211,6 +222,12 @@ export class DecisionCache {
     key[MAC_LOW] = classes.sourceMac ? run.sourceMac | 0 : 0;
   }
 
+  #isTooSmall(run: Run): boolean {
+    if (this.#mask >= MOST_RECORDS - 1) return false;
+    if (this.#router.program.tracks) return run.found * RECORDS_OF_DIRECTION > this.#mask;
+    return ++this.#kept > 2 * this.#mask;
+  }
+
   /** What is known is forgotten: it is soon known again. */
   #grow(): void {
     const count = 4 * (this.#mask + 1);
@@ -219,8 +236,14 @@ export class DecisionCache {
     this.#kept = 0;
   }
 
-  #place(): number {
+  #place(run: Run): number {
     const key = this.#key;
+    if (this.#router.program.tracks) {
+      // Each direction of an entry has records of its own, so that long connections do not take each other's.
+      const classes = key[CLASSES]!;
+      const kind = (classes ^ (classes >>> 8) ^ (classes >>> 16)) & (RECORDS_OF_DIRECTION - 1);
+      return ((run.found * RECORDS_OF_DIRECTION + kind) & this.#mask) * RECORD_LENGTH;
+    }
     let mixed = Math.imul(key[SOURCE]! ^ key[ORIGIN]!, 0x9e3779b1);
     mixed = Math.imul(mixed ^ (mixed >>> 15) ^ key[DESTINATION]!, 0x85ebca6b);
     mixed = Math.imul(mixed ^ (mixed >>> 13) ^ key[PORTS]! ^ (key[CLASSES]! << 3) ^ key[VIEW]!, 0xc2b2ae35);

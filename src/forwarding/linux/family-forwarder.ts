@@ -96,6 +96,7 @@ export class FamilyForwarder {
 
   decide(batch: PacketBatch, row: number, ingress: number, decisions: DecisionBatch, into: number): void {
     this.#entries.releaseFormer();
+    decisions.record[into] = -1;
     this.#lastReason = -1;
     this.#discarded = false;
     let refused = refusalOf(this.#router, batch, row, ingress);
@@ -215,6 +216,10 @@ export class FamilyForwarder {
     if (run.worlds.depth === 0) {
       if (run.disposition === Disposition.undetermined) this.#lastReason = run.unknown;
       this.#writer.write(this.#run, this.#lastReason, decisions, into);
+      if (run.remembered !== null) {
+        decisions.record[into] = run.remembered.record;
+        decisions.recordStamp[into] = run.remembered.stamp;
+      }
       this.#entries.commit();
     } else {
       this.#walkOtherWorlds(decisions, into);

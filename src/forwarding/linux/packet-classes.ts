@@ -1,4 +1,5 @@
-import { MatchKind, type Program, TargetKind } from './program.ts';
+import { MatchKind, TargetKind } from './program.ts';
+import type { CompiledRouter } from './router.ts';
 
 /** What the key of a remembered decision says of the fields that a kind of match tests. */
 const Field = {
@@ -8,6 +9,7 @@ const Field = {
   ttl: 2,
   length: 3,
   sourceMac: 4,
+  tos: 5,
 } as const;
 
 /** Every kind of match has to say by which field it tells packets of one connection, one direction and one interface apart. */
@@ -30,7 +32,7 @@ const FIELD_OF_MATCH: Readonly<Record<keyof typeof MatchKind, number>> = {
   unmodelled: Field.held,
   ttl: Field.ttl,
   length: Field.length,
-  tos: Field.held,
+  tos: Field.tos,
   icmpType: Field.held,
   packetType: Field.held,
   addressRange: Field.held,
@@ -51,7 +53,7 @@ const FIELD_OF_KIND: ReadonlyMap<number, number> = new Map(
 );
 
 /**
- * Values of header fields that no rule of a program tells apart, by class: two packets that are alike in everything else and in these
+ * Values of header fields that nothing of a router's configuration tells apart, by class: two packets that are alike in everything else and in these
  * classes meet the same rules.
  */
 export interface PacketClasses {
@@ -63,15 +65,21 @@ export interface PacketClasses {
   readonly length: Uint16Array | undefined;
   /** Rules test the sender's MAC address. */
   readonly sourceMac: boolean;
+  /** Bits of the type of service that count. */
+  readonly tosMask: number;
 }
 
-/** What a program looks at. */
-export function classesOf(program: Program): PacketClasses {
+/** What a router's rules and routes look at. */
+export function classesOf({ program, rpdb, fib }: CompiledRouter): PacketClasses {
   const { matchKind, matchA, matchB, target } = program;
   const flagTests = new Set<number>();
   const ttlBounds = new Set<number>();
   const lengthBounds = new Set<number>();
   let sourceMac = false;
+  let tos =
+    target.includes(TargetKind.tos) ||
+    rpdb.rules.some((rule) => rule.tos !== -1) ||
+    fib.routes.tos.some((value) => value !== 0);
   for (let match = 0; match < matchKind.length; match++) {
     const a = matchA[match]!;
     const b = matchB[match]!;
@@ -89,6 +97,9 @@ export function classesOf(program: Program): PacketClasses {
       case Field.sourceMac:
         sourceMac = true;
         break;
+      case Field.tos:
+        tos = true;
+        break;
     }
   }
   return {
@@ -96,6 +107,7 @@ export function classesOf(program: Program): PacketClasses {
     ttl: target.includes(TargetKind.ttl) ? identity() : Uint8Array.from(classesBetween(ttlBounds, 256)),
     length: lengthBounds.size === 0 ? undefined : Uint16Array.from(classesBetween(lengthBounds, 65_536)),
     sourceMac,
+    tosMask: tos ? 0xff : 0,
   };
 }
 
