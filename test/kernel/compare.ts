@@ -232,7 +232,9 @@ function errorsAgree(
   const isFirst = answer.icmpRedirect === true && !redirected.has(source);
   // An attempt counts whatever came of it.
   if (answer.icmpRedirect === true) redirected.add(source);
-  if (isFirst && !redirects && answer.disposition === 'forwarded' && mayHaveErrors(frame)) {
+  // Whether the reverse lookup finds the source on the link may depend on a mark that is not known.
+  const isCertain = answer.disposition === 'forwarded' && answer.fwmarkUnknown !== true;
+  if (isFirst && !redirects && isCertain && mayHaveErrors(frame)) {
     return !routesOwnPackets(recorded.dump);
   }
   const allowed = answer.rejected === true ? /^3\/\d+$/ : ERRORS[answer.disposition];

@@ -297,6 +297,19 @@ function expect(run: Run): void {
   run.table.words[run.base + Entry.flags]! |= EntryFlag.expected | (run.router.program.translates ? EntryFlag.lost : 0);
 }
 
+/** From here on nothing is said about an entry but its addresses and its mark. */
+export function blurEntry(run: Run, slot: number): void {
+  const { table } = run;
+  const { words } = table;
+  const base = slot * ENTRY_LENGTH;
+  words[base + Entry.flags]! |= EntryFlag.blurred;
+  // What of its state is not looked at any more is cleared, so that ways in which it may stand become the same one.
+  words[base + Entry.flags]! &= ~(EntryFlag.seenReply | EntryFlag.assured);
+  words.fill(0, base + Entry.tcpState, base + Entry.masquerade);
+  table.streamSince[slot] = 0;
+  table.expires[slot] = run.now + longestTimeout(run);
+}
+
 /** Notes that connections may be expected as long as this one, which has a helper, can live. */
 export function rememberMaster(run: Run): void {
   const { words, masters } = run.table;

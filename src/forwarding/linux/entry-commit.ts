@@ -2,7 +2,7 @@ import { Disposition } from '../decision.ts';
 import { unknownReplyKey } from './connection-lookup.ts';
 import { BEFORE_SLOT, type ConnectionTable, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { longestTimeout } from './connection-timeouts.ts';
-import { rememberMaster } from './conntrack.ts';
+import { blurEntry, rememberMaster } from './conntrack.ts';
 import { CANDIDATE_LIMIT, EntryUse, type Run } from './run.ts';
 
 /** Old entries looked at for each new one. */
@@ -91,12 +91,7 @@ export class EntryCommit {
     if ((words[run.base + Entry.flags]! & EntryFlag.helper) !== 0) rememberMaster(run);
     if (run.disposition === Disposition.delivered && !run.answered && run.use !== EntryUse.none && !run.isError) {
       // The router's own answers are in no capture of what enters it.
-      // What of its state is not looked at any more is cleared, so that ways in which it may stand become the same one.
-      words[run.base + Entry.flags]! |= EntryFlag.blurred;
-      words[run.base + Entry.flags]! &= ~(EntryFlag.seenReply | EntryFlag.assured);
-      words.fill(0, run.base + Entry.tcpState, run.base + Entry.masquerade);
-      table.streamSince[run.work] = 0;
-      table.expires[run.work] = run.now + longestTimeout(run);
+      blurEntry(run, run.work);
     }
   }
 

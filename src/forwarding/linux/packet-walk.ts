@@ -2,8 +2,8 @@ import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView, DecisionFlag, Disposition } from '../decision.ts';
 import { loseConnection } from './connection-lookup.ts';
-import { ENTRY_LENGTH, Entry, EntryFlag } from './connection-table.ts';
-import { storeMarks, track } from './conntrack.ts';
+import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
+import { blurEntry, storeMarks, track } from './conntrack.ts';
 import { answerDelivered } from './local-answers.ts';
 import type { HookPlace } from './match.ts';
 import {
@@ -23,6 +23,7 @@ import { EntryUse, type Run } from './run.ts';
 import { TcpState } from './tcp-state.ts';
 import { traverse, Verdict } from './traverse.ts';
 
+const RST = 0x04;
 const ANY_OPTIONS = Status.badOptions | Status.sourceRoute;
 
 const place: HookPlace = { ingress: -1, egress: -1 };
@@ -232,14 +233,32 @@ function isLost(run: Run): boolean {
  * looked at any further (a bad checksum), nothing else keeps that the mark may change.
  */
 function loseAnswered(run: Run): void {
-  if (run.view !== ConntrackView.invalid || run.found < 0) return;
-  const flags = run.table.words[(run.found >> 1) * ENTRY_LENGTH + Entry.flags]!;
-  const resets =
-    run.protocol === IpProtocol.tcp &&
-    (run.disposition === Disposition.delivered || (run.flags & DecisionFlag.rejected) !== 0) &&
-    (flags & EntryFlag.blurred) === 0;
+  if (run.view !== ConntrackView.invalid) return;
+  const isTaken = run.disposition === Disposition.delivered || (run.flags & DecisionFlag.rejected) !== 0;
+  if (isTaken && mayBeReset(run)) blurReset(run);
   const marks = run.chosen === -1 && run.router.program.ownErrorsMark && causesOwnPacket(run);
-  if (resets || marks) loseConnection(run);
+  if (run.found >= 0 && marks) loseConnection(run);
+}
+
+/** Neither resets nor damaged segments are answered with one. Ref: tcp_ipv4.c: tcp_v4_rcv(), tcp_v4_send_reset(); nf_reject_ipv4.c. */
+function mayBeReset(run: Run): boolean {
+  const isDamaged = (run.status & (Status.badTransportChecksum | Status.malformed)) !== 0;
+  return run.protocol === IpProtocol.tcp && run.hasTransport && !isDamaged && (run.tcpFlags & RST) === 0;
+}
+
+/** The entry that a reset by the router belongs to, as it is not translated; it makes none itself. */
+function blurReset(run: Run): void {
+  const { table } = run;
+  if (run.router.program.zones) {
+    loseConnection(run);
+    return;
+  }
+  const ports = (run.currentDestinationPort << 16) | run.currentSourcePort;
+  const node = table.find(run.protocol, run.currentDestination, run.currentSource, ports, 0, 0);
+  if (node === -1) return;
+  const slot = node >> 1;
+  if (node === CONFLICT || table.nextVariant(slot) !== slot) loseConnection(run);
+  else blurEntry(run, slot === run.chosen ? run.work : slot);
 }
 
 /**
