@@ -6,8 +6,16 @@ const INPUT_BYTES = 0x1_0000;
 const OUTPUT_BYTES = 0x1_0000;
 
 /**
+ * Captures shrink to a third or a tenth. What decompresses to so many times its size is made to keep a reader busy; gzip can do 1032 to 1.
+ * Small files may: a capture of one frame over and over is no attack.
+ */
+const MOST_TIMES = 50;
+const FREE_BYTES = 0x400_0000;
+
+/**
  * Decompresses gzip, several members one after the other included, in constant memory. Where the compressed data is cut short or
- * broken, {@link ByteSource.failure} says so after everything before that was read. `begin` are bytes already taken from the source.
+ * broken, or holds more than {@link MOST_TIMES} its size, {@link ByteSource.failure} says so after everything before that was read. `begin`
+ * are bytes already taken from the source.
  */
 export function gunzipSource(compressed: ByteSource, begin: Uint8Array): ByteSource {
   return new GunzipSource(compressed, begin);
@@ -20,6 +28,7 @@ class GunzipSource implements ByteSource {
   private readonly gunzip: Gunzip;
   private rest: Uint8Array = new Uint8Array(0);
   private ended = false;
+  private decompressed = 0;
   private wake: () => void = () => {};
 
   constructor(compressed: ByteSource, begin: Uint8Array) {
@@ -40,11 +49,14 @@ class GunzipSource implements ByteSource {
   async read(target: Uint8Array, offset: number, length: number): Promise<number> {
     for (;;) {
       // Asked even after an error: what was decompressed before it is still there.
-      if (this.rest.length === 0) this.rest = (this.gunzip.read() as Uint8Array | null) ?? this.rest;
+      if (this.rest.length === 0 && !this.gunzip.destroyed)
+        this.rest = (this.gunzip.read() as Uint8Array | null) ?? this.rest;
       if (this.rest.length > 0) {
         const count = Math.min(length, this.rest.length);
         target.set(this.rest.subarray(0, count), offset);
         this.rest = this.rest.subarray(count);
+        this.decompressed += count;
+        if (this.decompressed > FREE_BYTES && this.decompressed > MOST_TIMES * this.bytesRead) this.refuseMore();
         return count;
       }
       if (this.ended) return 0;
@@ -52,6 +64,14 @@ class GunzipSource implements ByteSource {
         this.wake = resolve;
       });
     }
+  }
+
+  private refuseMore(): void {
+    this.finish(
+      `the compressed data holds more than ${MOST_TIMES} times its size; if it is to be read nevertheless, decompress it: gzip -dc FILE | redirect-verify -`,
+    );
+    this.rest = new Uint8Array(0);
+    this.gunzip.destroy();
   }
 
   async close(): Promise<void> {

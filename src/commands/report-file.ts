@@ -1,10 +1,12 @@
 import * as v from 'valibot';
 import type { Report } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
+import { VANTAGES } from '../verification/verification.ts';
 import { readText } from './inputs.ts';
 
 const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const TEXTS = v.array(v.string());
+const VANTAGE = v.picklist(VANTAGES);
 const VERDICT = v.picklist(['verified', 'failed', 'inconclusive']);
 
 const WHERE = v.union([
@@ -37,9 +39,22 @@ const REPORT = v.looseObject({
       bytes: COUNT,
       interfaces: TEXTS,
       truncated: v.boolean(),
+      vantage: v.optional(VANTAGE),
+      firstTimestamp: v.optional(v.string()),
+      lastTimestamp: v.optional(v.string()),
+      note: v.optional(v.string()),
     }),
   ),
-  router: v.looseObject({ dialects: TEXTS, sources: v.array(v.looseObject({ path: v.string(), sha256: v.string() })) }),
+  vantage: v.optional(
+    v.looseObject({ stated: v.boolean(), interfaces: TEXTS, missing: TEXTS, showsBypass: v.boolean() }),
+  ),
+  router: v.looseObject({
+    dialects: TEXTS,
+    sources: v.array(v.looseObject({ path: v.string(), sha256: v.string() })),
+    hostname: v.optional(v.string()),
+    collectedAt: v.optional(v.string()),
+    notices: v.optional(TEXTS),
+  }),
   intent: v.looseObject({
     sps: TEXTS,
     spsInterfaces: TEXTS,
@@ -49,6 +64,9 @@ const REPORT = v.looseObject({
     servers: TEXTS,
     inferred: TEXTS,
   }),
+  check: v.optional(
+    v.looseObject({ sessions: COUNT, clients: TEXTS, servers: TEXTS, services: TEXTS, alsoRedirected: TEXTS }),
+  ),
   summary: v.looseObject({
     packets: COUNT,
     monitoredPackets: COUNT,

@@ -1,5 +1,4 @@
 import { Seen } from '../observation/connection-log.ts';
-import type { JudgedConnection } from '../verification/judged.ts';
 import type { Verification } from '../verification/verification.ts';
 import { detected, type Finding, isServerBesideSps } from './finding.ts';
 
@@ -22,13 +21,14 @@ export const serverLegMissing: Finding = {
   },
   detect: (run) => {
     if (run.mode === 'what-if' || !run.spsSideCaptured) return [];
+    const otherServerLegs = otherServerLegTimes(run);
     const missing = run.connections.filter(
       (item) =>
         item.leg === 'client' &&
         !item.hasServerLeg &&
         // On a segment of their own SPS and the server need no router.
         !isServerBesideSps(run, item) &&
-        !hasOtherServerLeg(run, item) &&
+        !isOpenedWithin(otherServerLegs, item.connection.firstTime) &&
         // What began before the capture had its server leg opened then.
         (item.connection.seen & Seen.synToServer) !== 0 &&
         (item.connection.seen & Seen.establishedByClient) !== 0 &&
@@ -56,16 +56,30 @@ export const serverLegMissing: Finding = {
 const WINDOW_NANOSECONDS = 30e9;
 
 /**
- * Whether SPS opened a connection to a server that no client asked for meanwhile: where its policy names a target of its own, that is the
+ * When SPS opened connections to servers that no client asked for, in order: where its policy names a target of its own, such a one is a
  * server leg. So may one be that came in by an interface of which it is not known whether SPS is there.
  */
-function hasOtherServerLeg(run: Verification, { connection }: JudgedConnection): boolean {
-  return run.connections.some(({ leg, mayBeOfSps, connection: other }) => {
-    const age = other.firstTime - connection.firstTime;
-    if (mayBeOfSps && age >= 0 && age <= WINDOW_NANOSECONDS) return true;
-    if (leg !== 'server' || age < 0 || age > WINDOW_NANOSECONDS) return false;
-    return !run.connections.some(
-      (client) => client.leg === 'client' && client.connection.server.join() === other.server.join(),
-    );
-  });
+function otherServerLegTimes(run: Verification): number[] {
+  const asked = new Set(
+    run.connections.filter(({ leg }) => leg === 'client').map(({ connection }) => connection.server.join()),
+  );
+  return run.connections
+    .filter(
+      ({ leg, mayBeOfSps, connection }) => mayBeOfSps || (leg === 'server' && !asked.has(connection.server.join())),
+    )
+    .map(({ connection }) => connection.firstTime)
+    .sort((a, b) => a - b);
+}
+
+/** Whether one of these times is within the window from `begin` on. */
+function isOpenedWithin(times: readonly number[], begin: number): boolean {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle]! < begin) low = middle + 1;
+    else high = middle;
+  }
+  const next = times[low];
+  return next !== undefined && next - begin <= WINDOW_NANOSECONDS;
 }

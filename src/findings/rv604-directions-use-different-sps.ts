@@ -36,11 +36,12 @@ function capturedNodes(run: Verification): Detected[] {
     string,
     { connections: Set<number>; packets: number; way: JudgedWay; apart: boolean; words: string }
   >();
+  const clientLegs = clientLegsBySession(run);
   for (const item of run.connections) {
     if (item.connection.family !== 4) continue;
     const answers = item.ways.filter((way) => !way.path.toServer && way.fromSps === false && way.path.hop === Hop.sps);
     for (const way of answers) {
-      const other = askingNodes(run, item, way).find(
+      const other = askingNodes(run, item, way, clientLegs).find(
         (address) => run.replay.senders.areOneNode(address, way.path.gateway) !== true,
       );
       if (other === undefined) continue;
@@ -65,7 +66,12 @@ function capturedNodes(run: Verification): Detected[] {
  * Addresses of the nodes that sent the requests of the answers' connection: by their MAC address, or, where the requests were not captured, those
  * to which the client's packets of the session went. Only on the interface by which the answers leave: SPS may have one on each side.
  */
-function askingNodes(run: Verification, item: JudgedConnection, answer: JudgedWay): number[] {
+function askingNodes(
+  run: Verification,
+  item: JudgedConnection,
+  answer: JudgedWay,
+  clientLegs: ReadonlyMap<number, JudgedConnection>,
+): number[] {
   const { senders } = run.replay;
   const requests = item.ways.filter((way) => way.path.toServer && way.fromSps === true);
   if (requests.length > 0) {
@@ -75,12 +81,19 @@ function askingNodes(run: Verification, item: JudgedConnection, answer: JudgedWa
     if (macs.some((addresses) => addresses.includes(answer.path.gateway))) return [];
     return macs.flatMap((addresses) => addresses.slice(0, 1));
   }
-  const session = run.connections.find(
-    (other) => other.leg === 'client' && other.session !== undefined && other.session === item.session,
-  );
+  const session = item.session === undefined ? undefined : clientLegs.get(item.session);
   return (session?.ways ?? [])
     .filter((way) => way.path.toServer && way.path.hop === Hop.sps && way.path.egress === answer.path.egress)
     .map((way) => way.path.gateway);
+}
+
+/** The first of each session. */
+function clientLegsBySession(run: Verification): Map<number, JudgedConnection> {
+  const legs = new Map<number, JudgedConnection>();
+  for (const item of run.connections) {
+    if (item.leg === 'client' && item.session !== undefined && !legs.has(item.session)) legs.set(item.session, item);
+  }
+  return legs;
 }
 
 const MOST_SESSIONS = 12;

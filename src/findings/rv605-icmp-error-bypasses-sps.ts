@@ -19,10 +19,10 @@ export const icmpErrorBypassesSps: Finding = {
   },
   detect: (run) =>
     [...run.replay.side.errors.values()].flatMap((stray) => {
-      const connections = strayConnections(run, stray);
+      const connections = new Set(strayConnections(run, stray));
       // What is not redirected has its errors where they belong.
       const redirected = run.connections.filter(
-        (item) => connections.includes(item.connection.id) && item.ways.some((way) => way.category === 'viaSps'),
+        (item) => connections.has(item.connection.id) && item.ways.some((way) => way.category === 'viaSps'),
       );
       if (redirected.length === 0) return [];
       return [

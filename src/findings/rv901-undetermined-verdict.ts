@@ -63,8 +63,11 @@ function words(run: Verification, failure: Failure): string {
 function legs(run: Verification): Detected[] {
   const byReason = new Map<string, number[]>();
   for (const item of run.connections) {
-    for (const reason of item.probes.undetermined)
-      byReason.set(reason, [...(byReason.get(reason) ?? []), item.connection.id]);
+    for (const reason of item.probes.undetermined) {
+      const connections = byReason.get(reason);
+      if (connections === undefined) byReason.set(reason, [item.connection.id]);
+      else connections.push(item.connection.id);
+    }
   }
   return [...byReason].map(([reason, connections]) =>
     detected({
@@ -85,7 +88,9 @@ function otherMacs(run: Verification): Detected[] {
       if (way.path.hop !== Hop.sps) continue;
       for (const egress of way.count.observed) {
         if (run.replay.senders.isSpsMac(egress.destinationMac) !== undefined) continue;
-        found.set(egress.destinationMac, [...(found.get(egress.destinationMac) ?? []), item.connection.id]);
+        const connections = found.get(egress.destinationMac);
+        if (connections === undefined) found.set(egress.destinationMac, [item.connection.id]);
+        else connections.push(item.connection.id);
       }
     }
   }

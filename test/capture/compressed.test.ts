@@ -91,6 +91,34 @@ describe('gzip', () => {
     expect(captures.problems()).toMatchObject([{ code: 'RV101', message: expect.stringContaining('broken') }]);
   });
 
+  it('that holds far more than its size is read up to there, and how to go on is said', async () => {
+    // Frames of zeros over and over: gzip makes a thousandth of them.
+    const record = pcapFile([{ fraction: 0, bytes: new Uint8Array(200_000) }]).subarray(24);
+    const many = Buffer.concat(Array.from({ length: 1000 }, () => record));
+    const bomb = layOut(gzipSync(CAPTURE), gzipSync(many));
+    const path = folder.write('bomb.pcap.gz', bomb);
+    const { rows, captures } = await readAll([{ path }]);
+    // 64 MiB are always read.
+    expect(rows.length).toBeGreaterThan(FRAME_COUNT + (0x400_0000 - CAPTURE.length) / 200_016 - 10);
+    expect(rows.length).toBeLessThan(FRAME_COUNT + 600);
+    expect(captures.files()[0]?.truncated).toBe(true);
+    expect(captures.problems()).toMatchObject([
+      {
+        code: 'RV101',
+        message: expect.stringMatching(/more than 50 times its size.*gzip -dc FILE \| redirect-verify -/),
+      },
+    ]);
+  });
+
+  it('that shrinks by so much is read whole where it is small', async () => {
+    const record = pcapFile([{ fraction: 0, bytes: new Uint8Array(200_000) }]).subarray(24);
+    const many = Buffer.concat(Array.from({ length: 200 }, () => record));
+    const path = folder.write('small.pcap.gz', gzipSync(layOut(CAPTURE, many)));
+    const { rows, captures } = await readAll([{ path }]);
+    expect(rows).toHaveLength(FRAME_COUNT + 200);
+    expect(captures.problems()).toEqual([]);
+  });
+
   it('inside gzip is refused', async () => {
     const path = folder.write('twice.gz', gzipSync(gzipSync(CAPTURE)));
     await expect(readAll([{ path }])).rejects.toThrow(`${path}: is gzip inside gzip`);

@@ -175,8 +175,8 @@ function spawnCompiled(argv: readonly string[], cwd: string): Promise<Outcome> {
         stdout: texts[1] ?? '',
         stderr: texts[2] ?? '',
         ...(hung && { crash: `it does not end: ${HANG_MILLISECONDS / 1000} s` }),
-        seconds: 0,
-        mebibytes: Number(texts[3]) / 1024,
+        seconds: Number(texts[3]?.split(' ')[1] ?? 0) / 1e6,
+        mebibytes: Number(texts[3]?.split(' ')[0]) / 1024,
       });
     });
   });
