@@ -15,6 +15,7 @@ import { checkTraffic } from './verification/check-traffic.ts';
 import { runDiff } from './verification/diff.ts';
 import { resolveIntent, type StatedIntent } from './verification/intent.ts';
 import { LiveRun } from './verification/live.ts';
+import { possibilitiesOf } from './verification/possible.ts';
 import type { Router } from './verification/router.ts';
 import { type RunOptions, runVerification } from './verification/run.ts';
 import { type PacketSequence, packetSequences } from './verification/sequences.ts';
@@ -230,7 +231,7 @@ export async function check(router: Router, stated: StatedIntent, options: Repor
     whatIf: true,
     diagnosers: DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
   });
-  return checkReport(buildReport(run, FINDINGS, { connections: 'all', ...options }), traffic);
+  return checkReport(buildReport(run, FINDINGS, { connections: 'all', ...options }), traffic, possibilitiesOf(run));
 }
 
 /** A router of a diff with the files of its state. */

@@ -1,5 +1,9 @@
+import type { Where } from '../diagnostic/diagnostic.ts';
+import { IpProtocol } from '../net/ip-protocol.ts';
 import { type Case, type Diagnosis, statelessFix } from '../verification/diagnose.ts';
-import { type Finding, fromDiagnoses, whereOf } from './finding.ts';
+import { PAST_ROUTER } from '../verification/doubts.ts';
+import type { Verification } from '../verification/verification.ts';
+import { type Detected, detected, type Finding, fromDiagnoses, whereOf } from './finding.ts';
 
 /** RV414. */
 export const connmarkOnSingleInterface: Finding = {
@@ -22,7 +26,10 @@ export const connmarkOnSingleInterface: Finding = {
       'kernel net/netfilter/nf_conntrack_proto_tcp.c: tcp_conntracks[] (ACK in SYN_SENT)',
     ],
   },
-  detect: (run) => fromDiagnoses(run, 'RV414'),
+  detect: (run) => {
+    const shown = fromDiagnoses(run, 'RV414');
+    return shown.length > 0 ? shown : notShown(run);
+  },
   diagnose: (failing) => {
     const { probe, flow, intent } = failing;
     if (probe.fromSps || probe.category !== 'bypassed' || !intent.spsInterfaces.includes(flow.ingress))
@@ -49,4 +56,40 @@ export const connmarkOnSingleInterface: Finding = {
 function isForSpsInterface({ router, intent }: Case): boolean {
   const requests = router.redirect.selections.filter((selection) => !selection.replies);
   return requests.every(({ ingress }) => ingress === undefined || intent.spsInterfaces.includes(ingress));
+}
+
+/** What the recipe cannot do on a shared segment, of connections whose packets do not show it: too few were captured, or their way is not certain. */
+function notShown(run: Verification): Detected[] {
+  const { spsInterfaces } = run.intent;
+  const found = new Map<string, { ids: Set<number>; toServer: boolean; where: { where?: Where } }>();
+  const add = (name: string, toServer: boolean, id: number, where: { where?: Where }): void => {
+    const group = found.get(name) ?? { ids: new Set(), toServer, where };
+    group.ids.add(id);
+    found.set(name, group);
+  };
+  for (const item of run.connections) {
+    const { connection, ways, probes } = item;
+    if (connection.protocol !== IpProtocol.tcp) continue;
+    const [spec] = run.sessionsOf(item);
+    if (probes.undetermined.includes(PAST_ROUTER) && spec !== undefined)
+      add(run.interfaceName(spec.clientInterface), true, connection.id, {});
+    for (const { path, category } of ways) {
+      const name = run.interfaceName(path.ingress);
+      if (category !== 'undetermined' || !spsInterfaces.includes(name)) continue;
+      const isServers = !path.toServer && run.intent.snat === 'client';
+      const rule = path.walk.steps.findLast((step) => step.kind === 'rule' && step.effect.startsWith('CONNMARK'));
+      if (rule?.kind !== 'rule' || !(isServers || (path.toServer && spec?.clientOnSpsSegment === true))) continue;
+      add(name, path.toServer, connection.id, whereOf(rule.origin));
+    }
+  }
+  return [...found].map(([name, { ids, toServer, where }]) =>
+    detected({
+      message: `SPS is on ${name}, as ${toServer ? 'the clients' : 'the servers'} are, and a connection mark does not redirect what they send; the capture does not show it`,
+      key: `RV414:${name}:not-shown`,
+      severity: 'warning',
+      count: ids.size,
+      connections: [...ids],
+      ...where,
+    }),
+  );
 }

@@ -84,7 +84,8 @@ function askingNodes(
   const session = item.session === undefined ? undefined : clientLegs.get(item.session);
   return (session?.ways ?? [])
     .filter((way) => way.path.toServer && way.path.hop === Hop.sps && way.path.egress === answer.path.egress)
-    .map((way) => way.path.gateway);
+    .map((way) => way.path.gateway)
+    .filter((gateway) => gateway !== 0);
 }
 
 /** The first of each session. */

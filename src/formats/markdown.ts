@@ -66,6 +66,10 @@ function groundTable(report: Report): string {
           ...(report.check.alsoRedirected.length > 0
             ? [['Also redirected, and not monitored', report.check.alsoRedirected.join(', ')]]
             : []),
+          ...(report.check.possible ?? []).map(({ code: finding, message, fix }) => [
+            'Possible',
+            `${finding} ${plain(message)}${fix.length > 0 ? `; it cannot with ${fix.map(code).join(', ')}` : ''}`,
+          ]),
         ] as [string, string][])),
     ...router.sources.map((item): [string, string] => ['Router', `${code(item.path)}, SHA-256 ${code(item.sha256)}`]),
     ...(router.hostname === undefined && router.collectedAt === undefined

@@ -91,6 +91,10 @@ function groundLines(report: Report, colors: Colors): string[] {
     say('', `servers ${check.servers.join(', ')}`);
     if (check.alsoRedirected.length > 0)
       say('', `also redirected, and not monitored: ${check.alsoRedirected.join(', ')}`);
+    for (const { code, message, fix } of check.possible ?? []) {
+      say('possible', `${code} ${message}`);
+      for (const command of fix) say('', `  it cannot with: ${command}`);
+    }
   }
   if (report.mode === 'what-if') say('mode', 'what-if: the capture predates this configuration');
   const host = [

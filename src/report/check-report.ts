@@ -1,11 +1,12 @@
 import type { CheckTraffic } from '../verification/check-traffic.ts';
+import type { Possibility } from '../verification/possible.ts';
 import type { ConnectionReport, DirectionReport, FindingReport, Report } from './report.ts';
 
 /** Said of captures (RV1xx, RV2xx), or of there being no traffic or other traffic than the monitored. */
 const ABOUT_CAPTURES = /^RV(?:[12]\d\d|902|903)$/;
 
 /** The report of a run on made-up traffic: no capture, every packet synthesized, no frame as a place. */
-export function checkReport(report: Report, traffic: CheckTraffic): Report {
+export function checkReport(report: Report, traffic: CheckTraffic, possible: readonly Possibility[]): Report {
   const kept = report.findings.filter((finding) => !ABOUT_CAPTURES.test(finding.code));
   const ids = new Map(kept.map((finding, index) => [finding.id, index + 1]));
   const findings = kept.map((finding): FindingReport => {
@@ -30,6 +31,7 @@ export function checkReport(report: Report, traffic: CheckTraffic): Report {
       servers: traffic.servers,
       services: traffic.ports,
       alsoRedirected: traffic.outside,
+      ...(possible.length > 0 && { possible }),
     },
     summary: {
       ...report.summary,

@@ -158,6 +158,14 @@ export interface Report {
     readonly services: readonly string[];
     /** Services next to the monitored ones that go to SPS all the same. */
     readonly alsoRedirected: readonly string[];
+    /** What the configuration allows to happen, depending on what only traffic shows; no finding, and no part of the verdict. */
+    readonly possible?: readonly {
+      /** The finding that it would be. */
+      readonly code: string;
+      readonly message: string;
+      readonly connections: readonly number[];
+      readonly fix: readonly string[];
+    }[];
   };
   /** Of `join`: the connections that SPS and SPP need of each other; `summary` counts these. */
   readonly join?: JoinReport;

@@ -18,6 +18,10 @@ export interface Partial {
   readonly mayShareTuple: boolean;
 }
 
+/** The connection mark recipe on a segment that SPS and clients share, where a capture lacks what shows it fail. */
+export const PAST_ROUTER =
+  "SPS answers the client past the router, so that conntrack takes the client's packets for INVALID, which go past SPS: not all of them are in the capture";
+
 /**
  * What may happen where a capture does not show it, and would there be a failure: packets that conntrack takes for INVALID, of which a part
  * of the capture cannot tell; directions that another SPS than the captured one may serve.
@@ -44,10 +48,7 @@ export class Doubts {
       specSharing === undefined ? undefined : { ...specSharing, unrelatedSequences: true, serverLegOnly: false };
     const besideEscapes = spec?.clientOnSpsSegment === true && this.#escapesWhenInvalid(spec);
     const sharedEscapes = mayShareTuple && shared !== undefined && this.#escapesWhenInvalid(shared);
-    if (isTcp && besideEscapes)
-      reasons.push(
-        "SPS answers the client past the router, so that conntrack takes the client's packets for INVALID, which go past SPS: not all of them are in the capture",
-      );
+    if (isTcp && besideEscapes) reasons.push(PAST_ROUTER);
     if (isTcp && sharedEscapes)
       reasons.push(
         "where SPS uses the client's address and port, conntrack may take packets for INVALID, which go past SPS: not all interfaces are in the capture, or it lacks packets",

@@ -30,6 +30,8 @@ export interface ResolvedIntent {
    * are redirected to. The clients' interfaces; absent where all of SPS's are known.
    */
   readonly onlyClientInterfaces?: readonly string[];
+  /** Which of SPS's addresses a packet is redirected to is not known, and is all the same: the router chooses among them only. */
+  readonly anyNode?: boolean;
 }
 
 /**
@@ -102,6 +104,24 @@ function networksOf(
     [...named, ...whole.map((family): IpPrefix => ({ family, words: [0, 0, 0, 0], prefixLength: 0 }))],
     formatPrefix,
   );
+}
+
+/**
+ * The intent, and the router as far as it matters for it. Where SPS uses its own address toward servers, their answers go to the node that
+ * asked: which node a client's packets go to is all the same then, though the kernel's random key hides how it chooses.
+ *
+ * Throws as {@link resolveIntent} does.
+ */
+export function resolveSite(
+  stated: StatedIntent,
+  router: Router,
+): { readonly resolved: ResolvedIntent; readonly router: Router } {
+  const resolved = resolveIntent(stated, router);
+  const { sps, snat } = resolved.intent;
+  if (resolved.ambiguousSps || sps.length < 2 || (snat !== 'own' && snat !== 'fixed')) return { resolved, router };
+  const without = router.withoutChoice?.(sps);
+  if (without === undefined) return { resolved, router };
+  return { resolved: { ...resolved, anyNode: true }, router: { ...without, neighbours: router.neighbours } };
 }
 
 function inferSpsInterfaces(sps: readonly IpAddress[], router: Router): string[] {

@@ -3,8 +3,8 @@ import { createLinuxForwarder } from '../forwarding/linux/linux-forwarder.ts';
 import type { LinuxDevice } from '../model/linux-device.ts';
 import { linuxRedirects } from '../model/linux-redirects.ts';
 import { plainIpv6Way } from '../model/plain-ipv6.ts';
-import { RouteTableId } from '../model/routing.ts';
-import type { IpAddress } from '../net/ip-address.ts';
+import { type Route, RouteTableId } from '../model/routing.ts';
+import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
 import { linuxRemedies } from './linux-remedies.ts';
@@ -48,6 +48,11 @@ export function linuxRouter(device: LinuxDevice): Router {
         throw error;
       }
     },
+    withoutChoice: (nextHops) => {
+      const routes = device.routes.map((route) => (choosesAmong(route, nextHops) ? firstHopOf(route) : route));
+      const isChanged = routes.some((route, index) => route !== device.routes[index]);
+      return isChanged ? linuxRouter({ ...device, routes }) : undefined;
+    },
     undo: (commands) => undoOfFix(device, commands),
     lasting: lastingLinuxCommands,
     settingOrigin: (name) => device.sysctls.get(name)?.origin,
@@ -67,4 +72,23 @@ function linuxLosses(device: LinuxDevice, sps: IpAddress): LostSps[] {
   });
   const interfaces = device.interfaces.map((item) => (item === facing ? { ...item, up: false } : item));
   return [{ how: 'interface-down', router: linuxRouter({ ...device, routes, interfaces }) }];
+}
+
+/** Whether a multipath route chooses among these next hops only, which are all alive and behind one interface. */
+function choosesAmong({ type, nextHops, unmodelled }: Route, wanted: readonly IpAddress[]): boolean {
+  if (type !== 'unicast' || nextHops.length < 2 || unmodelled.length > 0) return false;
+  const [first] = nextHops;
+  return nextHops.every(
+    ({ gateway, device, dead, linkDown }) =>
+      !dead &&
+      !linkDown &&
+      device !== undefined &&
+      device === first!.device &&
+      gateway !== undefined &&
+      wanted.some((address) => equalIpAddress(address, gateway)),
+  );
+}
+
+function firstHopOf({ nextHopObject: _, ...route }: Route): Route {
+  return { ...route, nextHops: route.nextHops.slice(0, 1) };
 }

@@ -2,7 +2,7 @@ import type { CaptureSet } from '../capture/capture-set.ts';
 import type { Intent } from '../model/intent.ts';
 import { type Connection, expiryOf } from '../observation/connection-log.ts';
 import { PacketBatch } from '../wire/packet-batch.ts';
-import { type ResolvedIntent, resolveIntent, type StatedIntent } from './intent.ts';
+import { type ResolvedIntent, resolveSite, type StatedIntent } from './intent.ts';
 import { BATCH_ROWS, type Replay } from './replay.ts';
 import { ReplayRun } from './replay-run.ts';
 import type { Router } from './router.ts';
@@ -41,15 +41,16 @@ export class LiveRun {
     previous?: LiveRun,
   ) {
     this.#mostConnections = options.mostConnections;
-    this.router = router;
+    const site = resolveSite(stated, router);
+    this.router = site.router;
     this.#captures = captures;
     this.#stated = stated;
-    this.#resolved = resolveIntent(stated, router);
+    this.#resolved = site.resolved;
     this.#options = options;
     if (previous === undefined) return;
     const first = previous.#first;
     const { forwarder } = previous.#run ?? previous.#begin();
-    this.#run = new ReplayRun(captures, router, this.#resolved, options, first, forwarder);
+    this.#run = new ReplayRun(captures, site.router, this.#resolved, options, first, forwarder);
     this.#run.recall(first);
     // Kept for the next change.
     this.#first.copyRows(first, 0, 0, first.length);

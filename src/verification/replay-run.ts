@@ -422,6 +422,7 @@ export class ReplayRun implements Replay {
     if (key.hop === Hop.sps && !this.senders.facesSps(key.egress)) key.hop = Hop.gateway;
     // Which of SPS's addresses it is counts; of other hosts on the link there may be many.
     if (key.hop !== Hop.gateway && key.hop !== Hop.sps) key.gateway = 0;
+    if (this.#resolved.anyNode === true && toServer && key.hop === Hop.sps) key.gateway = 0;
     return this.paths.intern(key, batch.file[row]!, batch.frameNumber[row]!, this.#explain);
   }
 

@@ -99,6 +99,11 @@ export interface Router {
   forwarder(options?: ForwarderOptions): Forwarder;
   /** The ways in which the router itself would react to the loss of SPS. One that goes on sending to it is none. */
   losses?(sps: IpAddress): readonly LostSps[];
+  /**
+   * The same router where it need not be told which of these next hops a multipath route takes: its routes over several of them, and nobody
+   * else, by one interface lead to the first. Undefined where it has none. Absent where a router's choice is always known.
+   */
+  withoutChoice?(nextHops: readonly IpAddress[]): Router | undefined;
   /** The same router with next hops that are down; absent where it takes no notice of that. */
   assumingDown?(addresses: readonly IpAddress[]): Router;
   /** The same router after these commands; undefined where one of them would be refused. */

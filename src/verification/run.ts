@@ -7,7 +7,7 @@ import type { IpAddress } from '../net/ip-address.ts';
 import { assess } from './assess.ts';
 import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
 import { addUncovered, collectFailures, decider } from './failures.ts';
-import { type ResolvedIntent, resolveIntent, type StatedIntent } from './intent.ts';
+import { type ResolvedIntent, resolveSite, type StatedIntent } from './intent.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
 import { type Replay, type ReplayOptions, replay } from './replay.ts';
 import type { Router } from './router.ts';
@@ -26,11 +26,11 @@ export interface RunOptions extends ReplayOptions {
 /** Replays captures through a router, judges every connection and looks for the causes of what fails. Throws InputError. */
 export async function runVerification(
   captures: CaptureSet,
-  router: Router,
+  given: Router,
   stated: StatedIntent,
   options: RunOptions,
 ): Promise<Verification> {
-  const resolved = resolveIntent(stated, router);
+  const { resolved, router } = resolveSite(stated, given);
   return conclude(await replay(captures, router, resolved, options), captures, router, { stated, resolved }, options);
 }
 

@@ -135,6 +135,9 @@ const lossy = (frames: readonly Frame[], phase: number): readonly Frame[] =>
 const directed = (frames: readonly Frame[], wanted: (frame: Frame) => boolean): readonly Frame[] =>
   frames.filter((frame) => isArp(frame) || wanted(frame));
 
+const cut = (frames: readonly Frame[], length: number): readonly Frame[] =>
+  frames.map((frame) => ({ ...frame, bytes: frame.bytes.subarray(0, length) }));
+
 /** All derivations, in the order of the table. */
 export const DERIVATIONS: readonly Derivation[] = [
   ...SUBSETS.map((interfaces): Derivation => {
@@ -152,7 +155,8 @@ export const DERIVATIONS: readonly Derivation[] = [
       derive: (whole) => write(whole, lossy(whole.frames, phase), { dropped: Math.ceil(whole.frames.length / 10) }),
     }),
   ),
-  one('cut to 96 bytes', (frames) => frames.map((frame) => ({ ...frame, bytes: frame.bytes.subarray(0, 96) }))),
+  one('cut to 96 bytes', (frames) => cut(frames, 96)),
+  one('cut to 68 bytes', (frames) => cut(frames, 68)),
   one('only toward servers', (frames) => directed(frames, isTowardServer)),
   one('only toward clients', (frames) => directed(frames, (frame) => !isTowardServer(frame))),
   one('only what entered', (frames) => frames.filter((frame) => !leavesRouter(frame))),
@@ -161,4 +165,52 @@ export const DERIVATIONS: readonly Derivation[] = [
 
 function one(kind: string, select: (frames: readonly Frame[]) => readonly Frame[], name = kind): Derivation {
   return { kind, name, derive: (whole) => write(whole, select(whole.frames)) };
+}
+
+/** Everything at once, by chance: some interfaces, a part of the time, frames lost, cut or of one direction; the same for the same seed. */
+export function randomly(recording: Recording, seed: number): { readonly name: string; readonly bytes: Buffer } {
+  const chance = chances(seed);
+  const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(chance() * values.length)]!;
+  const interfaces = pick([[0, 1, 2], ...SUBSETS, [0, 1, 2]]);
+  const lost = pick([0, 0, 0.02, 0.1, 0.3]);
+  const [from, to] = pick([
+    [0, 1],
+    [0, 1],
+    [0, chance()],
+    [chance(), 1],
+    [chance() / 2, 0.5 + chance() / 2],
+  ]);
+  const length = pick([262_144, 262_144, 262_144, 96, 68]);
+  const kept = pick<readonly [string, (frame: Frame) => boolean]>([
+    ['all', () => true],
+    ['all', () => true],
+    ['no ARP', (frame) => !isArp(frame)],
+    ['toward servers', (frame) => isArp(frame) || isTowardServer(frame)],
+    ['toward clients', (frame) => isArp(frame) || !isTowardServer(frame)],
+    ['entered', (frame) => !leavesRouter(frame)],
+    ['left', leavesRouter],
+  ]);
+  const { frames } = recording;
+  const selected = frames
+    .slice(Math.floor(frames.length * from), Math.ceil(frames.length * to))
+    .filter((frame) => kept[1](frame) && chance() >= lost)
+    .map((frame) => ({ ...frame, bytes: frame.bytes.subarray(0, length) }));
+  const counted = lost > 0 && chance() < 0.3 ? { dropped: Math.ceil(frames.length * lost) } : {};
+  const window = `${from.toFixed(2)} to ${to.toFixed(2)}`;
+  const counting = 'dropped' in counted ? ', counted' : '';
+  return {
+    name: `seed ${seed}: eth${interfaces.join(' eth')}, ${window}, ${lost} lost${counting}, ${length} bytes, ${kept[0]}`,
+    bytes: write(recording, selected, { interfaces, ...counted }),
+  };
+}
+
+/** Numbers from 0 to 1. Ref: Steele and others, Fast splittable pseudorandom number generators (mix of splitmix32). */
+function chances(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  };
 }

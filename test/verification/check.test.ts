@@ -41,6 +41,60 @@ describe('the configurations of the stored scenarios', () => {
   });
 });
 
+describe('what only sequence numbers decide where SPS keeps the client’s port', () => {
+  /**
+   * Those where SPS uses the client's address, and a connection mark redirects. With the client's port one entry serves both directions, so
+   * that a redirect of the servers' answers is not needed, and not amiss where it leads to another node.
+   */
+  const MAY_BE_INVALID = [
+    'ipv6-reply-rule-forgotten',
+    'ipv6-spoofing',
+    'masquerade-toward-servers',
+    'offloads-on',
+    'own-traffic',
+    'remote-client',
+    'reply-rule-forgotten',
+    'rp-filter-loose',
+    'seed-spoofing',
+    'spoofing-same-port',
+    'spoofing-same-port-invalid',
+    'takeover',
+    'tunnelled-client',
+    'two-nodes-apart',
+    'what-if-correct',
+  ];
+
+  it('is possible there, and no finding', async () => {
+    const possible: string[] = [];
+    for (const scenario of storedScenarios()) {
+      const { router, sources } = routerOf(scenario);
+      const report = await check(router, intentOf(scenario), { sources });
+      if (report.check?.possible === undefined) continue;
+      possible.push(scenario.name);
+      const [item, ...others] = report.check.possible;
+      expect(others).toEqual([]);
+      expect(item).toMatchObject({ code: 'RV510', fix: ['sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1'] });
+      expect(report.findings.map(({ code }) => code)).not.toContain('RV510');
+      const mended = await check(router.altered(item!.fix)!, intentOf(scenario), { sources });
+      expect(mended.check?.possible).toBeUndefined();
+    }
+    expect(possible).toEqual(MAY_BE_INVALID);
+  });
+
+  it('stands in the text', () => {
+    const { stdout, status } = runCli([
+      'check',
+      '--router',
+      'captures/spoofing-same-port/router',
+      '--site',
+      'captures/spoofing-same-port/redirect-verify.yaml',
+    ]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^possible +RV510 where SPS keeps the client's port/m);
+    expect(stdout).toMatch(/it cannot with: sysctl -w net\.netfilter\.nf_conntrack_tcp_be_liberal=1/);
+  });
+});
+
 /** Nothing in it pretends to have been captured. */
 function expectSynthesized(report: Report): void {
   expect(report).toMatchObject({ mode: 'check', captures: [], summary: { packets: 0, monitoredPackets: 0 } });
