@@ -271,6 +271,8 @@ describe.skipIf(obstacle !== undefined && !required)('the script on a router', (
         'ip addr show',
         'ip -d link show',
         'ip neigh show',
+        'ip nexthop show',
+        'sockets',
         'sysctl -a',
         'rt_tables',
       ]);

@@ -143,6 +143,11 @@ describe('commands about objects, gateways and carriers', () => {
       refused: 1,
     },
     {
+      name: 'a gateway that is the router itself, on the interface that has the address',
+      commands: ['ip route append 10.0.0.128/25 dev eth1', 'ip route add 8.0.0.0/8 via 10.0.0.254 table 7'],
+      want: ['7 unicast 8.0.0.0/8 via 10.0.0.254 dev eth2'],
+    },
+    {
       name: 'a source that is not the router’s',
       commands: ['ip route add default via 172.16.0.1 src 1.2.3.4 table 7'],
       want: [],

@@ -32,6 +32,24 @@ tcp   LISTEN 0      128                *:81              *:*
     expect(read('### ip rule show\n0:\tfrom all lookup local\n').listening).toBeUndefined();
   });
 
+  it('is what the kernel lists, in whichever byte order', () => {
+    const device = read(`### sockets
+tcp 00000000:0016
+tcp FE00A8C0:0D3D
+udp 3500007F:0035
+udp6 00000000000000000000000001000000:0044
+`);
+    expect(device.problems.filter(({ code }) => code === 'RV302')).toEqual([]);
+    expect(device.listening).toEqual([
+      { protocol: 6, port: 22 },
+      { protocol: 6, port: 3389, address: 0xc0a800fe },
+      { protocol: 6, port: 3389, address: 0xfe00a8c0 },
+      { protocol: 17, port: 53, address: 0x7f000035 },
+      { protocol: 17, port: 53, address: 0x3500007f },
+      { protocol: 17, port: 68 },
+    ]);
+  });
+
   it('names a line that it does not understand', () => {
     expect(read('### ss -lntuH\n!!\n').problems.map(({ code }) => code)).toContain('RV302');
   });

@@ -41,7 +41,7 @@ export function runIpRoute(
       return refuse(`there is no next hop object ${route.nextHopObject}`);
     else route = { ...route, unmodelled: [...route.unmodelled, `nhid ${route.nextHopObject}`] };
   }
-  const checked = checkGateways(draft, route);
+  const checked = checkGateways(draft, route, read);
   if (checked === 'refused') return refuse('the kernel finds no link on which the gateway is');
   if (checked !== 'unknown') route = checked;
   for (const hop of checked === 'unknown' ? route.nextHops : []) {
@@ -106,21 +106,23 @@ function defaultScope({ type, nextHops, nextHopObject, prefix }: RouteWords): st
 }
 
 /** The route with the devices that the kernel finds for its gateways, where the dumps show all that decides about it. */
-function checkGateways(draft: DeviceDraft, route: Route): Route | 'refused' | 'unknown' {
+function checkGateways(draft: DeviceDraft, route: Route, read: RouteWords): Route | 'refused' | 'unknown' {
   const { given } = draft;
   const tables = given.routeTables.get(4);
   if (route.family !== 4 || !given.interfaces || !given.policyRules.has(4) || tables !== 'all') return 'unknown';
   if (route.unmodelled.length > 0) return 'unknown';
   const state = { routes: draft.routes, policyRules: draft.policyRules, isComplete: () => true };
   const nextHops: NextHop[] = [];
-  for (const hop of route.nextHops) {
+  for (const [index, hop] of route.nextHops.entries()) {
     if (hop.gateway === undefined || hop.onLink) {
       nextHops.push(hop);
       continue;
     }
+    // What was said, as opposed to what was found for it.
+    const { device } = route.nextHopObject === undefined ? read.nextHops[index]! : hop;
     const found = findGateway(state, {
       gateway: hop.gateway,
-      ...(hop.device === undefined ? {} : { device: hop.device }),
+      ...(device === undefined ? {} : { device }),
       table: route.table,
       scope: scopeNumber(route.scope),
     });
