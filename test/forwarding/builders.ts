@@ -409,6 +409,8 @@ export interface PacketParts {
   readonly quoted?: { readonly protocol?: 'tcp' | 'udp' | 'sctp'; readonly from: string; readonly to: string };
   readonly status?: number;
   readonly fragmentOffset?: number;
+  /** So many bytes of the transport header, and no more, are there. */
+  readonly short?: number;
   /** First byte, bytes, and whether more follow. */
   readonly fragment?: readonly [offset: number, length: number, more: boolean];
   readonly frame?: number;
@@ -433,7 +435,8 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   batch.nanoseconds[row] = Math.round(((parts.at ?? 1000) % 1) * 1e9);
   batch.status[row] =
     Status.ip |
-    (later || protocol === 'gre' ? 0 : Status.transport) |
+    (later || protocol === 'gre' || parts.short !== undefined ? 0 : Status.transport) |
+    (parts.short === undefined ? 0 : Status.malformed) |
     (parts.quoted === undefined ? 0 : Status.quoted | Status.quotedTuple) |
     (parts.status ?? 0);
   batch.family[row] = 4;
@@ -449,7 +452,7 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   batch.destinationPort[row] = later ? 0 : destinationPort;
   batch.linkDestination[row] = parts.linkDestination ?? 1;
   batch.sourceMac[row] = parts.mac ?? -1;
-  batch.payloadLength[row] = parts.payload ?? 0;
+  batch.payloadLength[row] = parts.short ?? parts.payload ?? 0;
   batch.networkLength[row] = parts.length ?? 40 + (parts.payload ?? 0);
   if (parts.fragment !== undefined) {
     batch.status[row]! |= Status.fragment | (more ? Status.moreFragments : 0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Status } from '../../src/wire/packet-batch.ts';
-import { Lab, type PacketParts, type RouterParts } from './builders.ts';
+import { Lab, ruleset, type PacketParts, type RouterParts } from './builders.ts';
 
 const C = '192.168.0.10:40000';
 const S = '10.0.0.10:80';
@@ -82,5 +82,29 @@ describe('a transport header that is short or lies', () => {
     expect(router.state).toBe('invalid');
     router.send('eth2', synAck);
     expect(router.state).toBe('established');
+  });
+});
+
+describe('rules that look at a transport header cut short', () => {
+  const MARKED = {
+    mangle: ['-A PREROUTING -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x1/0xffffffff'],
+  };
+  const short: PacketParts = { ...syn, short: 12 };
+
+  it('drop the packet in legacy iptables', () => {
+    expect(
+      new Lab({ links: ['eth0 192.168.0.254/24', 'eth2 10.0.0.254/24'], rulesets: [ruleset(MARKED, 'legacy')] }).send(
+        'eth0',
+        short,
+      ),
+    ).toBe('dropped-by-rule');
+  });
+
+  it('do so or not in the nft variant, and what is not known of it says nothing of the connection', () => {
+    const router = new Lab({
+      links: ['eth0 192.168.0.254/24', 'eth2 10.0.0.254/24'],
+      rulesets: [ruleset(MARKED, 'nft')],
+    });
+    expect(router.send('eth0', short)).toMatch(/^undetermined: .*iptables-nft/);
   });
 });

@@ -160,7 +160,8 @@ function agrees6(answer: VerifierAnswer | undefined, { fate, mark }: KernelAnswe
   if (mark !== undefined && answer.fwmarkUnknown !== true && mark !== answer.fwmark) return false;
   // The kernel has another word for it where the packet goes to nobody. Ref: net/ipv6/route.c: ip6_pkt_drop()
   const toNobody = /^0+$/.test(frame.hex.slice(2 * (IP + 24), 2 * (IP + 40)));
-  if (toNobody && answer.disposition === 'no-route' && fate === 'dropped IP_INADDRERRORS') return true;
+  const isRefused = answer.disposition === 'no-route' || answer.disposition === 'prohibited';
+  if (toNobody && isRefused && fate === 'dropped IP_INADDRERRORS') return true;
   if (answer.disposition !== 'forwarded') return FATES_6[answer.disposition]?.test(fate) ?? false;
   return fate === `forwarded ${answer.egress} ${lowWord(answer.nextHop!)}`;
 }

@@ -97,7 +97,7 @@ function isHeaderMissing(run: Run): boolean {
 }
 
 /** Packets that get no entry whatever entries there are. Ref: tcp_error(), udp_error(), nf_conntrack_icmpv4_error(). */
-function isRefused(run: Run): boolean {
+export function isRefused(run: Run): boolean {
   const checked = run.protocol === IpProtocol.tcp || run.protocol === IpProtocol.udp || run.protocol === run.icmp;
   if (checked && (run.status & Status.badTransportChecksum) !== 0 && run.setting(run.router.settings.checksum) !== 0) {
     return true;

@@ -55,7 +55,8 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
     case MatchKind.sourcePort:
     case MatchKind.destinationPort: {
       const header = hasHeader(run);
-      if (header !== Answer.yes && !(run.rulesVariant === RulesVariant.nft && isPortsOnly(run))) return header;
+      const isReadable = header === Answer.unknown && run.rulesVariant === RulesVariant.nft && isPortsOnly(run);
+      if (header !== Answer.yes && !isReadable) return header;
       const port =
         program.matchKind[match] === MatchKind.sourcePort ? run.currentSourcePort : run.currentDestinationPort;
       holds = port >= a && port <= b;
@@ -68,8 +69,8 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
       break;
     }
     case MatchKind.multiport: {
-      const header = hasHeader(run);
-      if (header !== Answer.yes && !isPortsOnly(run)) return header;
+      const header = isPortsOnly(run) ? Answer.yes : hasHeader(run);
+      if (header !== Answer.yes) return header;
       holds = matchMultiport(run, program, a, b >> 2, b & 3);
       break;
     }
@@ -190,9 +191,11 @@ function hasHeader(run: Run): number {
   const { protocol } = run;
   const carries = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === run.icmp;
   if (!carries) return Answer.no;
-  // Legacy iptables drops what is too short to be looked at; the nft variant reads what there is of it.
-  const isShort = (run.status & Status.malformed) !== 0;
-  return isShort && run.rulesVariant === RulesVariant.legacy ? Answer.drop : Answer.unknown;
+  if ((run.status & Status.malformed) === 0) return Answer.unknown;
+  // Legacy iptables drops what is too short to be looked at. The nft variant reads what there is of it where it has an expression of its
+  // own for the match, which differs from version to version, and else has legacy's.
+  if (run.rulesVariant === RulesVariant.legacy) return Answer.drop;
+  return run.choose(2, run.router.reasons.shortHeader) === 1 ? Answer.drop : Answer.unknown;
 }
 
 /** A TCP segment that ends behind its ports, so that these are all that can be read of it. */

@@ -3,7 +3,7 @@ import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView, DecisionFlag, Disposition } from '../decision.ts';
 import { loseConnection } from './connection-lookup.ts';
 import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
-import { blurEntry, storeMarks, track } from './conntrack.ts';
+import { blurEntry, isRefused, storeMarks, track } from './conntrack.ts';
 import { answerDelivered } from './local-answers.ts';
 import type { HookPlace } from './match.ts';
 import {
@@ -58,7 +58,7 @@ function blurConnmark(run: Run): void {
  */
 function leaveUnknown(run: Run): void {
   if (!run.tracked) {
-    loseConnection(run);
+    if (!isRefused(run)) loseConnection(run);
   } else if (run.use === EntryUse.existing) {
     run.connmarkUnknown = -1;
   } else if (run.use === EntryUse.fresh) {

@@ -20,6 +20,7 @@ export interface CommonReasons {
   readonly cut: number;
   readonly sourceRoute: number;
   readonly securityOption: number;
+  readonly shortHeader: number;
   readonly ingress: number;
   readonly multicast: number;
   readonly fragment: number;
@@ -94,6 +95,9 @@ export function compileRouter(device: LinuxDevice, family: Family = 4, addresses
       cut: registry.unknown('the capture cut the frame short'),
       sourceRoute: registry.unknown('packets with a source route option that the router accepts are not modelled'),
       securityOption: registry.unknown('packets with a security label (CIPSO) are not modelled'),
+      shortHeader: registry.unknown(
+        'what this version of iptables-nft makes of a transport header cut short is not known',
+      ),
       ingress: registry.unknown('the interface that the packet came in on is not known'),
       multicast: registry.unknown('multicast forwarding is not modelled'),
       fragment: registry.unknown(

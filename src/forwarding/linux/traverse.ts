@@ -1,5 +1,6 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { formatMark } from '../../net/masked-mark.ts';
+import { Status } from '../../wire/packet-batch.ts';
 import { DecisionFlag } from '../decision.ts';
 import { Answer } from './answer.ts';
 import { hasTemplate, type HookPlace, matches } from './match.ts';
@@ -172,7 +173,9 @@ function applies(run: Run, hook: number, program: Program, rule: number, place: 
 
 function reasonOf(run: Run, program: Program, match: number): number {
   const reason = program.matchReason[match]!;
-  return reason !== -1 ? reason : run.router.reasons.cut;
+  if (reason !== -1) return reason;
+  const isShort = !run.laterFragment && (run.status & Status.malformed) !== 0;
+  return isShort ? run.router.reasons.shortHeader : run.router.reasons.cut;
 }
 
 function isMarkTarget(target: number): boolean {
