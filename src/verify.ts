@@ -33,6 +33,8 @@ export interface VerifyOptions extends ReportOptions {
   readonly requireObserved?: boolean;
   /** Where the captures were taken; absent: told by what is in them. */
   readonly vantage?: VantageName;
+  /** With more connections of monitored services the run ends there, and is inconclusive at best. Default 2,000,000. */
+  readonly mostConnections?: number;
   /** Called now and then with the bytes read and, where known, the bytes to read. */
   readonly onBytes?: (read: number, total: number | undefined) => void;
 }
@@ -105,6 +107,7 @@ async function runAndReport(
       verifyChecksums: options.verifyChecksums ?? false,
       requireObserved: options.requireObserved ?? false,
       ...(options.vantage !== undefined && { vantage: options.vantage }),
+      ...(options.mostConnections !== undefined && { mostConnections: options.mostConnections }),
       diagnosers: DIAGNOSIS_ORDER.flatMap((finding) => finding.diagnose ?? []),
       onProgress: () => {
         const { read, total } = captures.progress();

@@ -4,7 +4,7 @@ import { InputError } from '../text/input-error.ts';
 import { VANTAGES, type VantageName } from '../verification/verification.ts';
 import { verify, verifyWithEvidence } from '../verify.ts';
 import { rollbackPath, writeFixScript } from './fix-script.ts';
-import { withIntent, withOutput, withReport, withRouter } from './options.ts';
+import { positive, withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
 import type { IntentOptions } from './stated-intent.ts';
 import { prepare } from './verify-files.ts';
@@ -22,6 +22,7 @@ interface VerifyCommandOptions extends IntentOptions, RenderingOptions {
   readonly verifyChecksums?: boolean;
   readonly progress: boolean;
   readonly fixScript?: string;
+  readonly maxConnections?: number;
 }
 
 /** `redirect-verify CAPTURE...`: the main job. */
@@ -49,6 +50,11 @@ export function addVerify(program: Command): void {
       ).choices(VANTAGES),
     );
   command.option(
+    '--max-connections <count>',
+    'connections that one run takes: with more it ends there and says so (default: 2000000)',
+    positive,
+  );
+  command.option(
     '--fix-script <file>',
     'write the fixes of a Linux router as a script, with a rollback beside it; never run by this tool',
   );
@@ -71,6 +77,7 @@ async function run(given: readonly string[], options: VerifyCommandOptions): Pro
       requireObserved: options.require === 'observed',
       verifyChecksums: options.verifyChecksums ?? false,
       ...(options.vantage !== undefined && { vantage: options.vantage }),
+      ...(options.maxConnections !== undefined && { mostConnections: options.maxConnections }),
       sources: loaded.sources,
       ...(options.connections !== undefined && { connections: options.connections }),
       onBytes: (read: number, total: number | undefined) => progress.update(read, total),

@@ -15,10 +15,24 @@ export class HeldFragments {
   /** By file and frame. */
   readonly #held = new Map<string, HeldFragment>();
   readonly #onLost: (batch: PacketBatch) => void;
+  /** Rows to be used again: each costs an allocation of its columns. */
+  readonly #free: PacketBatch[] = [];
 
   /** `onLost` is told of the fragments (row 0) whose datagram never came together. */
   constructor(onLost: (batch: PacketBatch) => void) {
     this.#onLost = onLost;
+  }
+
+  /** A row of its own for a fragment; it is to be held, or given back. */
+  rowFor(batch: PacketBatch, row: number): PacketBatch {
+    const own = this.#free.pop() ?? new PacketBatch(1);
+    own.copyRows(batch, row, 0, 1);
+    return own;
+  }
+
+  /** Pieces that are not needed any more. */
+  giveBack(pieces: readonly HeldFragment[]): void {
+    for (const { batch } of pieces) this.#free.push(batch);
   }
 
   hold(piece: HeldFragment): void {
@@ -27,7 +41,7 @@ export class HeldFragments {
     if (this.#held.size > HELD_FRAGMENTS) this.#forget(this.#held.keys().next().value!);
   }
 
-  /** Takes the fragments whose fate is settled, and gives those of them whose datagram was put together. */
+  /** Takes the fragments whose fate is settled, and gives those of them whose datagram was put together: they are to be given back. */
   settle(settled: readonly SettledFragment[]): HeldFragment[] {
     const pieces = [];
     for (const { file, frame, whole } of settled) {
@@ -53,12 +67,6 @@ export class HeldFragments {
     const { batch } = this.#held.get(key)!;
     this.#held.delete(key);
     this.#onLost(batch);
+    this.#free.push(batch);
   }
-}
-
-/** A row of its own for a fragment that is held. */
-export function ownRow(batch: PacketBatch, row: number): PacketBatch {
-  const own = new PacketBatch(1);
-  own.copyRows(batch, row, 0, 1);
-  return own;
 }

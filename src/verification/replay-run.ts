@@ -11,7 +11,7 @@ import { LinkType } from '../wire/link-type.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
 import { FlowMemory } from './flow-memory.ts';
 import { type FrameTally, tally } from './frame-tally.ts';
-import { HeldFragments, ownRow } from './held-fragments.ts';
+import { type HeldFragment, HeldFragments } from './held-fragments.ts';
 import type { ResolvedIntent } from './intent.ts';
 import { Ipv6Ways, isOrdinaryIpv6 } from './ipv6-ways.ts';
 import { Hop, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
@@ -32,6 +32,7 @@ export class ReplayRun implements Replay {
   frames = 0;
   ipFrames = 0;
   readonly log = new ConnectionLog();
+  gaveUpAfter?: { readonly file: number; readonly frame: number };
   readonly paths = new PathTable();
   readonly forwarder: Forwarder;
   readonly vantage: Vantage;
@@ -327,22 +328,28 @@ export class ReplayRun implements Replay {
   /** All pieces of a datagram go the way of the whole, which is known with the last of them. */
   #fragment(batch: PacketBatch, row: number, position: number): void {
     this.forwarder.decide(batch, row, position, this.#decisions, 0);
-    const own = ownRow(batch, row);
-    const last = { batch: own, position };
+    const last = { batch: this.#held.rowFor(batch, row), position };
     if ((this.#decisions.flags[0]! & DecisionFlag.held) !== 0) {
       this.#held.hold(last);
       return;
     }
     const pieces = this.#held.settle(this.forwarder.settled!);
+    this.#datagram(pieces, last);
+    this.#held.giveBack([...pieces, last]);
+  }
+
+  /** What became of a datagram with its last piece; of that piece alone, where there are no others. */
+  #datagram(others: readonly HeldFragment[], last: HeldFragment): void {
+    const { batch: own, position } = last;
     const spsSide = this.senders.facesSps(position);
-    if (pieces.length === 0) {
+    if (others.length === 0) {
       // Not understood; or thrown away, which is no way of the connection.
       if (this.#decisions.disposition[0] !== Disposition.undetermined) return;
       if (this.#judge(own, 0, position, spsSide, false)) this.#count(own, 0, position);
       else if (this.#monitored.mayBeMonitored(own, 0)) tally(this.pieces, own, 0);
       return;
     }
-    pieces.push(last);
+    const pieces = [...others, last];
     const first = pieces.find((piece) => piece.batch.fragmentOffset[0] === 0)!;
     const whole = new PacketBatch(1);
     whole.copyRows(first.batch, 0, 0, 1);

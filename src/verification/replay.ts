@@ -22,12 +22,19 @@ export interface ReplayOptions {
   readonly verifyChecksums?: boolean;
   /** Where the captures were taken; absent: told by what is in them. */
   readonly vantage?: VantageName;
+  /** With more connections the run ends where it is, and says so: each takes memory. Default {@link MOST_CONNECTIONS}. */
+  readonly mostConnections?: number;
   /** Called now and then with the frames read so far. */
   readonly onProgress?: (frames: number) => void;
 }
 
+/** A flood makes a connection of every packet; networks of people do not have so many in a capture. */
+export const MOST_CONNECTIONS = 2_000_000;
+
 /** What running a capture through a router gave. */
 export interface Replay {
+  /** Frames came that were not looked at, because there were too many connections; the last one that was. */
+  readonly gaveUpAfter?: { readonly file: number; readonly frame: number };
   readonly frames: number;
   readonly ipFrames: number;
   readonly log: ConnectionLog;
@@ -83,6 +90,11 @@ export async function replay(
   for (; more; more = await captures.next(batch)) {
     run.consume(batch);
     options.onProgress?.(run.frames);
+    if (run.log.connections.length > (options.mostConnections ?? MOST_CONNECTIONS)) {
+      const last = batch.length - 1;
+      run.gaveUpAfter = { file: batch.file[last]!, frame: batch.frameNumber[last]! };
+      break;
+    }
   }
   run.finish();
   return run;

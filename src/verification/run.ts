@@ -1,5 +1,5 @@
 import type { CaptureSet } from '../capture/capture-set.ts';
-import type { Where } from '../diagnostic/diagnostic.ts';
+import type { Problem, Where } from '../diagnostic/diagnostic.ts';
 import type { Step } from '../forwarding/walk.ts';
 import type { Intent } from '../model/intent.ts';
 import type { JoinIntent } from '../model/join-intent.ts';
@@ -78,7 +78,7 @@ export function conclude(
     replay: run,
     captures: files,
     captureInterfaces: captures.interfaces,
-    problems: [...captures.problems(), ...router.problems],
+    problems: [...captures.problems(), ...floodProblem(run, captures), ...router.problems],
     connections,
     failures: addUncovered(collectFailures(connections, run.forwarder), uncovered, run.forwarder),
     diagnosis,
@@ -101,6 +101,23 @@ export function conclude(
       connections.filter((item) => meets(item, `${path}:${line}:`)).map((item) => item.connection.id),
     untranslatedFix: (way: JudgedWay) => untranslatedFix(router, intent, way, connections, assessment.specOf),
   };
+}
+
+/** What follows is not judged: neither that it is as it should be nor that it is not. */
+function floodProblem({ gaveUpAfter, log }: Replay, captures: CaptureSet): Problem[] {
+  if (gaveUpAfter === undefined) return [];
+  const { file, frame } = gaveUpAfter;
+  const path = captures.files()[file]?.path ?? '';
+  return [
+    {
+      code: 'RV901',
+      message: `${log.connections.length} connections of monitored services are more than a run takes, as in a flood: what follows frame ${frame} of ${path} is not judged`,
+      where: { kind: 'frame', path, frame },
+      fix: [
+        'redirect-verify --max-connections NUMBER …  # where memory allows; else state --clients and --servers, or cut the capture with editcap -A, -B',
+      ],
+    },
+  ];
 }
 
 /** The nodes as stated, else the SPS of the intent. */

@@ -3,6 +3,13 @@ const CACHE_LINE_BYTES = 64;
 /** Cache lines of a page. */
 const SKEWS = 64;
 
+/**
+ * Rows that are kept one by one (fragments that are held) are many: their columns share memory, which the skew would make a hundred times
+ * as much.
+ */
+const FEW_ROWS = 16;
+const SHARED_BYTES = 1024;
+
 /** Cells of an address. */
 const WORDS = 4;
 
@@ -33,6 +40,8 @@ export class ColumnSet {
   private readonly addresses: Uint32Array[] = [];
   private readonly all: Column[] = [];
   private readonly clearings: Clearing[] = [];
+  private shared = new ArrayBuffer(0);
+  private sharedUsed = 0;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -40,44 +49,44 @@ export class ColumnSet {
 
   /** A column. `absent` is what its cells hold in a row without that field; undefined keeps it from being cleared. */
   uint8(absent: number | undefined): Uint8Array {
-    const column = new Uint8Array(this.buffer(1), this.skew(), this.capacity);
+    const column = new Uint8Array(...this.place(1), this.capacity);
     this.bytes.push(column);
     return this.register(column, absent, 1);
   }
 
   int8(absent: number | undefined): Int8Array {
-    const column = new Int8Array(this.buffer(1), this.skew(), this.capacity);
+    const column = new Int8Array(...this.place(1), this.capacity);
     this.signedBytes.push(column);
     return this.register(column, absent, 1);
   }
 
   uint16(absent: number | undefined): Uint16Array {
-    const column = new Uint16Array(this.buffer(2), this.skew(), this.capacity);
+    const column = new Uint16Array(...this.place(2), this.capacity);
     this.halves.push(column);
     return this.register(column, absent, 1);
   }
 
   int16(absent: number | undefined): Int16Array {
-    const column = new Int16Array(this.buffer(2), this.skew(), this.capacity);
+    const column = new Int16Array(...this.place(2), this.capacity);
     this.signedHalves.push(column);
     return this.register(column, absent, 1);
   }
 
   uint32(absent: number | undefined): Uint32Array {
-    const column = new Uint32Array(this.buffer(4), this.skew(), this.capacity);
+    const column = new Uint32Array(...this.place(4), this.capacity);
     this.words.push(column);
     return this.register(column, absent, 1);
   }
 
   float64(absent: number | undefined): Float64Array {
-    const column = new Float64Array(this.buffer(8), this.skew(), this.capacity);
+    const column = new Float64Array(...this.place(8), this.capacity);
     this.doubles.push(column);
     return this.register(column, absent, 1);
   }
 
   /** A column of four words a row. */
   address(absent: number | undefined): Uint32Array {
-    const column = new Uint32Array(this.buffer(4 * WORDS), this.skew(), WORDS * this.capacity);
+    const column = new Uint32Array(...this.place(4 * WORDS), WORDS * this.capacity);
     this.addresses.push(column);
     return this.register(column, absent, WORDS);
   }
@@ -124,12 +133,21 @@ export class ColumnSet {
     return column;
   }
 
-  private buffer(cellBytes: number): ArrayBuffer {
-    return new ArrayBuffer(this.skew() + cellBytes * this.capacity);
-  }
-
-  private skew(): number {
-    return (this.all.length % SKEWS) * CACHE_LINE_BYTES;
+  /** Memory for a column, and where in it the column begins. */
+  private place(cellBytes: number): [memory: ArrayBuffer, offset: number] {
+    const length = cellBytes * this.capacity;
+    if (this.capacity > FEW_ROWS) {
+      const skew = (this.all.length % SKEWS) * CACHE_LINE_BYTES;
+      return [new ArrayBuffer(skew + length), skew];
+    }
+    if (this.shared.byteLength - this.sharedUsed < length) {
+      this.shared = new ArrayBuffer(Math.max(SHARED_BYTES * this.capacity, length));
+      this.sharedUsed = 0;
+    }
+    const offset = this.sharedUsed;
+    // The next column may have cells of eight bytes.
+    this.sharedUsed += (length + 7) & ~7;
+    return [this.shared, offset];
   }
 }
 
