@@ -1,16 +1,5 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { addCheck } from './commands/check.ts';
-import { addCollect } from './commands/collect.ts';
-import { addDiff } from './commands/diff.ts';
-import { addExplain } from './commands/explain.ts';
-import { addInit } from './commands/init.ts';
-import { addJoin } from './commands/join.ts';
-import { addLive } from './commands/live.ts';
-import { addMerge } from './commands/merge.ts';
-import { addTest } from './commands/test.ts';
-import { addTrace } from './commands/trace.ts';
-import { addVerify } from './commands/verify.ts';
 import { version } from './commands/version.ts';
 import { InputError } from './text/input-error.ts';
 import { visible } from './text/visible.ts';
@@ -26,7 +15,23 @@ Examples:
 
 Ends with 0 verified, 1 failed, 3 inconclusive, 2 could not run.`;
 
-function program(): Command {
+/** Commands in the order in which help shows them. Each is loaded when it is asked for: all of them take longer than a small run. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  verify: async () => (await import('./commands/verify.ts')).addVerify,
+  trace: async () => (await import('./commands/trace.ts')).addTrace,
+  check: async () => (await import('./commands/check.ts')).addCheck,
+  diff: async () => (await import('./commands/diff.ts')).addDiff,
+  test: async () => (await import('./commands/test.ts')).addTest,
+  merge: async () => (await import('./commands/merge.ts')).addMerge,
+  live: async () => (await import('./commands/live.ts')).addLive,
+  init: async () => (await import('./commands/init.ts')).addInit,
+  join: async () => (await import('./commands/join.ts')).addJoin,
+  explain: async () => (await import('./commands/explain.ts')).addExplain,
+  collect: async () => (await import('./commands/collect.ts')).addCollect,
+};
+const DEFAULT_COMMAND = 'verify';
+
+async function program(given: readonly string[]): Promise<Command> {
   const root = new Command('redirect-verify')
     .description(
       'Verifies from captures and a router’s configuration that monitored connections traverse SPS in both directions.',
@@ -36,22 +41,17 @@ function program(): Command {
     .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  for (const add of [
-    addVerify,
-    addTrace,
-    addCheck,
-    addDiff,
-    addTest,
-    addMerge,
-    addLive,
-    addInit,
-    addJoin,
-    addExplain,
-    addCollect,
-  ])
-    add(root);
+  for (const name of neededCommands(given)) (await COMMANDS[name]!())(root);
   for (const command of root.commands) command.exitOverride();
   return root;
+}
+
+/** The command that is meant; all of them where help is. */
+function neededCommands([first, ...others]: readonly string[]): readonly string[] {
+  if (first === '--version' || first === '-V') return [];
+  if (first === undefined || [first, ...others].some((word) => ['help', '--help', '-h'].includes(word)))
+    return Object.keys(COMMANDS);
+  return [Object.hasOwn(COMMANDS, first) ? first : DEFAULT_COMMAND];
 }
 
 /** One line of what commander says in one or two, with the words of the user in it. */
@@ -66,7 +66,7 @@ function usageError(text: string): string {
 /** Ends with one line for what the user can mend; anything else is a defect of ours and says so. */
 async function main(): Promise<void> {
   try {
-    await program().parseAsync(process.argv);
+    await (await program(process.argv.slice(2))).parseAsync(process.argv);
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : COULD_NOT_RUN;

@@ -146,6 +146,7 @@ export class EntryCommit {
 
   /** The last packet will not be explained any more. */
   releaseFormer(): void {
+    if (this.#former.length === 0) return;
     for (const slot of this.#former) this.#table.release(slot);
     this.#former.length = 0;
   }

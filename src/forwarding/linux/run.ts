@@ -190,7 +190,7 @@ export class Run {
   /** A {@link import('./program.ts').RulesVariant} number: of the rules at hand. */
   rulesVariant = 0;
 
-  readonly #forgetsSettings: boolean;
+  #hasPicks = false;
   readonly #addresses: AddressPool;
 
   constructor(router: CompiledRouter, table: ConnectionTable) {
@@ -200,7 +200,6 @@ export class Run {
     this.icmp = router.family === 4 ? IpProtocol.icmp : IpProtocol.icmpv6;
     this.#addresses = router.addresses;
     this.settingPicks = new Int8Array(router.settings.count).fill(-1);
-    this.#forgetsSettings = router.settings.hasUnknowns;
   }
 
   /** Takes a packet from a row. */
@@ -316,7 +315,8 @@ export class Run {
     this.rejectedByReset = false;
     this.leaves = false;
     this.answered = false;
-    if (this.#forgetsSettings) this.settingPicks.fill(-1);
+    if (this.#hasPicks) this.settingPicks.fill(-1);
+    this.#hasPicks = false;
   }
 
   /** Makes a slot the one that this world works on. */
@@ -339,6 +339,7 @@ export class Run {
     if (picked !== -1) return setting.values[picked]!;
     const pick = this.choose(setting.values.length, setting.reason);
     this.settingPicks[setting.id] = pick;
+    this.#hasPicks = true;
     return setting.values[pick]!;
   }
 }

@@ -18,8 +18,6 @@ export interface Setting {
 export interface Settings {
   /** Number of {@link Setting} ids. */
   readonly count: number;
-  /** Whether any setting can have more than one value. */
-  readonly hasUnknowns: boolean;
   readonly forwarding: readonly Setting[];
   /** 0 off, 1 strict, 2 loose: the maximum of all and the interface's own. Ref: include/linux/inetdevice.h: IN_DEV_RPFILTER. */
   readonly sourceCheck: readonly Setting[];
@@ -83,7 +81,6 @@ const DEFAULT_HASH_FIELDS = 7;
 /** Reads the sysctls that forwarding depends on. A missing one gets every value that it can have; conntrack's get their defaults. */
 export function compileSettings(device: LinuxDevice, names: readonly string[], registry: Registry): Settings {
   let count = 0;
-  let hasUnknowns = false;
   const raw = (path: string): Sysctl | undefined => device.sysctls.get(path);
   const number = (path: string): number | undefined => {
     const sysctl = raw(path);
@@ -93,7 +90,6 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
   };
   const origin = (path: string): number => registry.origin(raw(path)?.origin);
   const missing = (path: string): number => {
-    hasUnknowns = true;
     return registry.unknown(`${dotted(path)} is not in the router's state`);
   };
   const known = (value: number, at: number): Setting => ({ id: count++, values: [value], reason: -1, origin: at });
@@ -175,7 +171,7 @@ export function compileSettings(device: LinuxDevice, names: readonly string[], r
     multipathFields: number('net/ipv4/fib_multipath_hash_fields') ?? DEFAULT_HASH_FIELDS,
     timeouts,
   };
-  return { ...settings, count, hasUnknowns };
+  return { ...settings, count };
 }
 
 /** Anything but 0 and 1 is loose, negative values too. Ref: fib_frontend.c: __fib_validate_source(). */

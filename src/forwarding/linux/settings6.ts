@@ -27,7 +27,7 @@ export function compileSettings6(
   registry: Registry,
   base: Settings,
 ): Settings6 {
-  let { count, hasUnknowns } = base;
+  let { count } = base;
   const number = (path: string): number | undefined => {
     const value = Number.parseInt(device.sysctls.get(path)?.value.trim() ?? '', 10);
     return Number.isNaN(value) ? undefined : value;
@@ -36,7 +36,6 @@ export function compileSettings6(
     return { id: count++, values: [value], reason: -1, origin: registry.origin(device.sysctls.get(path)?.origin) };
   };
   const unknown = (path: string, ...values: readonly number[]): Setting => {
-    hasUnknowns = true;
     const reason = registry.unknown(`${path.replaceAll('/', '.')} is not in the router's state`);
     return { id: count++, values, reason, origin: -1 };
   };
@@ -77,7 +76,7 @@ export function compileSettings6(
     forwarding: own.forwarding,
     disabled: own.disabled,
     dropsGroupFrames: own.dropsGroupFrames,
-    settings: { ...base, count, hasUnknowns, ignoreLinkDown: own.ignoreLinkDown, timeouts },
+    settings: { ...base, count, ignoreLinkDown: own.ignoreLinkDown, timeouts },
   };
 }
 
