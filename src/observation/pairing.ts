@@ -51,6 +51,7 @@ export class Pairing {
   readonly #mask: number;
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
+  readonly #previous: Int32Array;
   readonly #bucket: Int32Array;
   readonly #time: Float64Array;
   readonly #frames: Int32Array;
@@ -71,6 +72,7 @@ export class Pairing {
     this.#mask = size - 1;
     this.#heads = new Int32Array(size).fill(SLOT_FREE);
     this.#next = new Int32Array(size).fill(SLOT_FREE);
+    this.#previous = new Int32Array(size).fill(SLOT_FREE);
     this.#bucket = new Int32Array(size);
     this.#time = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
     this.#frames = new Int32Array(FRAME_LENGTH * size);
@@ -90,7 +92,10 @@ export class Pairing {
     const ttl = batch.ttl[row]!;
     const bucket = bucketOf(batch, row, ttl) & this.#mask;
     this.#bucket[slot] = bucket;
-    this.#next[slot] = this.#heads[bucket]!;
+    const newest = this.#heads[bucket]!;
+    this.#next[slot] = newest;
+    this.#previous[slot] = SLOT_FREE;
+    if (newest !== SLOT_FREE) this.#previous[newest] = slot;
     this.#heads[bucket] = slot;
     this.#time[slot] = timeOf(batch, row);
     const { source, destination } = batch;
@@ -186,21 +191,13 @@ export class Pairing {
     return false;
   }
 
+  /** In one step: of frames that are all the same the chain is as long as there are slots. */
   #unlink(slot: number): void {
-    const bucket = this.#bucket[slot]!;
-    let current = this.#heads[bucket]!;
-    if (current === slot) {
-      this.#heads[bucket] = this.#next[slot]!;
-      return;
-    }
-    while (current !== SLOT_FREE) {
-      const following = this.#next[current]!;
-      if (following === slot) {
-        this.#next[current] = this.#next[slot]!;
-        return;
-      }
-      current = following;
-    }
+    const next = this.#next[slot]!;
+    const previous = this.#previous[slot]!;
+    if (previous === SLOT_FREE) this.#heads[this.#bucket[slot]!] = next;
+    else this.#next[previous] = next;
+    if (next !== SLOT_FREE) this.#previous[next] = previous;
   }
 
   #same(at: number, batch: PacketBatch, row: number, ttl: number): boolean {

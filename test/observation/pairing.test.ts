@@ -176,3 +176,19 @@ describe('a copy that comes before its frame', () => {
     expect(pairing.takeEarly(rows({ ...IN, nanoseconds: 1_000_000 }), 0, 0)).toBe(false);
   });
 });
+
+it('frames that are all the same are no trap: forgetting the oldest takes one step', () => {
+  const size = 1 << 16;
+  const pairing = new Pairing(size);
+  const entered = rows(IN);
+  const start = process.cpuUsage();
+  for (let token = 0; token < 4 * size; token++) pairing.remember(entered, 0, 0, token, 0);
+  const { user, system } = process.cpuUsage(start);
+  // Walking the chain to its end for each took a minute.
+  expect(user + system).toBeLessThan(3_000_000);
+  // The oldest that is still remembered leaves first.
+  expect(pairing.take(rows(OUT), 0)).toBe(3 * size);
+  expect(pairing.take(rows(OUT), 0)).toBe(3 * size + 1);
+  pairing.remember(entered, 0, 0, 4 * size, 0);
+  expect(pairing.take(rows(OUT), 0)).toBe(3 * size + 2);
+});
