@@ -37,6 +37,8 @@ const OPTIONS = {
   'front-door': { type: 'string', default: '50' },
   /** One in so many scenarios is made of its commands by the shell dialect, too; 0 for none. */
   shell: { type: 'string', default: '4' },
+  /** Of one in so many scenarios the second half is judged by a listing of the connections after the first one, too; 0 for none. */
+  dumped: { type: 'string', default: '8' },
   /** Tells for each profile why packets are undetermined. */
   reasons: { type: 'boolean', default: false },
   /** Makes a mistake in a copy of the verifier, or one after the other, and counts the packets until it is noticed. */
@@ -53,7 +55,18 @@ async function main(): Promise<number> {
   const profiles = values.profile?.split(',') ?? Object.keys(PROFILES);
   const unknown = profiles.find((name) => !Object.hasOwn(PROFILES, name));
   if (unknown !== undefined) return usage(`no profile ${unknown}; there are: ${Object.keys(PROFILES).join(' ')}`);
-  const numbers = ['seed', 'packets', 'seconds', 'stop', 'jobs', 'round', 'front-door', 'shell', 'record'] as const;
+  const numbers = [
+    'seed',
+    'packets',
+    'seconds',
+    'stop',
+    'jobs',
+    'round',
+    'front-door',
+    'shell',
+    'dumped',
+    'record',
+  ] as const;
   const wrong = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
   if (wrong !== undefined) return usage(`--${wrong} takes a number`);
   if (values.breakage !== undefined) {
@@ -79,6 +92,7 @@ async function main(): Promise<number> {
     record: values.record === undefined ? undefined : Number(values.record),
     frontDoor: Number(values['front-door']),
     shell: Number(values.shell),
+    dumped: Number(values.dumped),
   };
   const limits: Limits = {
     packets: Number(values.packets ?? (values.seconds === undefined ? 20_000 : Number.POSITIVE_INFINITY)),

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { type Comparison, compare } from './compare.ts';
+import { compareDumped, hasDumped } from './dumped.ts';
 import { frontDoorDifference } from './front-door.ts';
 import { scenarios } from './generate.ts';
 import { type Oracle, OracleError } from './oracle/oracle.ts';
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly frontDoor: number;
   /** One in so many scenarios is made of its commands, too, and compared with its dumps; 0 for none. */
   readonly shell: number;
+  /** Of one in so many scenarios the second half is judged by `conntrack -L`, too; 0 for none. */
+  readonly dumped: number;
 }
 
 /** What a round came to. */
@@ -77,6 +80,12 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
       text += `\n== ${title}: the commands end in another router than the dumps show:\n${differences.join('\n')}\n`;
       text += shellText(scenario);
     }
+  }
+  if (isTurn(round, options.dumped) && hasDumped(scenario)) {
+    const { disagreements: found } = await compareDumped(oracle, scenario);
+    disagreements += found.length;
+    for (const { frame, verifier, kernel } of found)
+      text += `\n== ${title}: by a dump of connections, frame ${frame + 1} behind it: kernel ${kernel}, verifier ${verifier}\n`;
   }
   const throughFrontDoor = isTurn(round, options.frontDoor);
   if (throughFrontDoor) {

@@ -371,6 +371,10 @@ class Router:
         section("sysctl -a", text=sysctl_text() if self.family == 4 else sysctl_text_6() + conntrack_text())
         return "### redirect-verify collect linux\n" + "".join(sections)
 
+    def connections(self):
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return "### date\n%s\n### conntrack -L\n%s" % (at, run(["conntrack", "-L"])[1])
+
     def drain(self):
         """Takes everything out of the interfaces, answering ARP on the way; gives what else came out."""
         out = []
@@ -434,11 +438,14 @@ def serve(request, drops):
     try:
         router = Router(request)
         answers = []
+        connections = None
         for frame in request["frames"]:
+            if len(answers) == request.get("connectionsAfter"):
+                connections = router.connections()
             if "wait" in frame:
                 time.sleep(frame["wait"])
             answers.append(router.send(frame, drops))
-        return {"dump": router.dump, "problems": router.problems, "answers": answers}
+        return {"dump": router.dump, "problems": router.problems, "answers": answers, "connections": connections}
     except (ValueError, OSError) as error:
         return {"error": str(error)}
     finally:

@@ -37,6 +37,14 @@ export function missingForOracle(): string[] {
 /** The kernel, or what is set up for asking it, refused. */
 export class OracleError extends Error {}
 
+/** What else an oracle is asked for. */
+export interface AskOptions {
+  /** Sections that only commands of the shell need. */
+  readonly detail?: boolean;
+  /** The connection entries after so many frames are part of the dump. */
+  readonly connectionsAfter?: number;
+}
+
 /** A running oracle. Scenarios are asked one after the other. */
 export class Oracle {
   readonly kernel: string;
@@ -77,7 +85,7 @@ export class Oracle {
   }
 
   /** Builds the router, injects the frames. Throws OracleError where the kernel takes the rules not. */
-  async ask(scenario: Scenario, options: { readonly detail?: boolean } = {}): Promise<RecordedScenario> {
+  async ask(scenario: Scenario, options: AskOptions = {}): Promise<RecordedScenario> {
     const request = {
       ...(scenario.family === 6 && { family: 6, neighbours: neighboursOf(scenario) }),
       interfaces: scenario.interfaces,
@@ -89,17 +97,24 @@ export class Oracle {
       commands: scenario.commands.map((command) => command.replace(/^-6 /, '')),
       frames: scenario.frames.map((frame) => ({ in: frame.in, hex: frame.hex })),
       detail: options.detail ?? false,
+      ...(options.connectionsAfter === undefined ? {} : { connectionsAfter: options.connectionsAfter }),
     };
     this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
     const line = await this.#lines.next();
     if (line.done === true) throw new OracleError(`the oracle ended: ${this.#errors.trim()}`);
-    const answer = JSON.parse(quoteTimes(line.value)) as { error?: string; dump: string; answers: RawAnswer[] };
+    const answer = JSON.parse(quoteTimes(line.value)) as {
+      error?: string;
+      dump: string;
+      answers: RawAnswer[];
+      connections?: string | null;
+    };
     if (answer.error !== undefined) throw new OracleError(answer.error);
     const changesTtl = scenario.rules.some((rule) => /-j (?:TTL|HL) /.test(rule.text));
     return {
       profile: scenario.profile,
       kernel: this.kernel,
-      dump: answer.dump,
+      // Settings stay the last section.
+      dump: answer.dump.replace('### sysctl -a\n', (heading) => `${answer.connections ?? ''}${heading}`),
       interfaces: scenario.interfaces.map(({ name }) => ({ name })),
       frames: scenario.frames,
       answers: withHeldFates(
