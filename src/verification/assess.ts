@@ -44,9 +44,7 @@ export function assess(
         connection.lacksSegments || (run.covers && connection.unpairedEgress > 0 && !connection.isRouters),
     );
   const connections = run.log.connections
-    .map((connection) =>
-      judgeConnection(connection, run, resolved.intent, complete, whatIf, isRouters(router, connection)),
-    )
+    .map((connection) => judgeConnection(connection, run, resolved.intent, { complete, whatIf, router }))
     .filter((item) => isMonitored(item, resolved.intent));
   connections.forEach((item, index) => {
     item.connection.id = index + 1;
@@ -54,7 +52,7 @@ export function assess(
   const hasOwnPort = pairSessions(connections);
   doubtOrigins(connections, run, resolved);
   const snatInferred = resolved.intent.snat === 'unknown';
-  const snat = snatInferred ? snatSeen(connections, resolved.intent) : resolved.intent.snat;
+  const snat = snatInferred ? snatSeen(connections, resolved.intent, router) : resolved.intent.snat;
   const synthesis = new Synthesis(run, router, resolved, snat, whatIf, spoofingSeen(connections));
   const mayShareTuple = (snat === 'client' || snat === 'unknown') && !hasOwnPort;
   const doubts = new Doubts({ run, router, resolved, complete: complete && run.covers, mayShareTuple });
@@ -137,15 +135,19 @@ function judgeConnection(
   connection: Connection,
   run: Replay,
   intent: Intent,
-  complete: boolean,
-  whatIf: boolean,
-  clientIsRouter: boolean,
+  { complete, whatIf, router }: { readonly complete: boolean; readonly whatIf: boolean; readonly router: Router },
 ): JudgedConnection {
   const ways: JudgedWay[] = [];
+  // A node that took over would be seen getting what is redirected, or announcing itself, where everything was captured.
+  const isBeside = (words: Words): boolean =>
+    (complete && run.covers) || isOnSpsSegment(router, intent, { family: connection.family, words });
+  const [clientIsBeside, serverIsBeside] = [isBeside(connection.client), isBeside(connection.server)];
   for (const token of connection.paths) {
     const count = run.log.countOf(token);
     const path = run.paths.paths[count.path]!;
-    const fromSps = path.synthetic ? true : run.senders.isSps(path.ingress, path.sourceMac);
+    const fromSps = path.synthetic
+      ? true
+      : run.senders.isSps(path.ingress, path.sourceMac, path.toServer ? clientIsBeside : serverIsBeside);
     ways.push({ path, count, fromSps, category: judge(path, fromSps), stray: false });
   }
   const loops = ways.some((way) => way.category === 'looped');
@@ -161,7 +163,7 @@ function judgeConnection(
     connection,
     ways: settled,
     leg: legOf(connection, settled, intent),
-    clientIsRouter,
+    clientIsRouter: isRouters(router, connection),
     mayBeOfSps: false,
     hasServerLeg: false,
     probes: NO_PROBES,
@@ -274,13 +276,14 @@ class Synthesis {
     }
     if (known === undefined) {
       // Which address SPS uses is unknown: only what fails, or works, with its own and with the client's is certain.
-      const fails = (index: number): boolean => (problems[index] ?? []).length > 0;
+      const fails = (index: number): boolean =>
+        (problems[index] ?? []).some((probe) => probe.category !== 'undetermined');
       const client = fails(1) || fails(2);
       if (fails(0) !== client) {
         undetermined.push(
           `with ${client ? "the client's address" : 'its own address'} toward servers SPS's packets or their answers would not get through, with ${client ? 'its own' : "the client's"} they would: say which it uses with --snat own or --snat client`,
         );
-        kept = [];
+        kept = kept.filter((probe) => probe.category === 'undetermined');
       }
     }
     if (this.#snat === 'fixed' && roles.has('server-reply') && item.leg !== 'server') {
@@ -389,7 +392,7 @@ class Synthesis {
       spsInterface,
       spsMac: this.#run.senders.anyMac,
       spoofing,
-      unrelatedSequences: item.leg === 'both' && item.ways.some(isInvalid),
+      unrelatedSequences: item.leg === 'both' && item.ways.some(escapesAsInvalid),
       serverLegOnly: item.leg === 'server',
       clientOnSpsSegment: item.leg !== 'server' && isOnSpsSegment(this.#router, intent, initiator),
       serverOnSpsSegment: isOnSpsSegment(this.#router, intent, server),
@@ -402,9 +405,10 @@ class Synthesis {
   }
 }
 
-/** A packet that conntrack does not take for one of its connection. */
-function isInvalid(way: JudgedWay): boolean {
-  return !way.stray && way.path.conntrack === ConntrackView.invalid;
+/** Packets that conntrack does not take for those of their connection, and that certainly do not go where they should. */
+function escapesAsInvalid({ stray, path, category }: JudgedWay): boolean {
+  const isWrong = category !== 'viaSps' && category !== 'undetermined';
+  return !stray && path.conntrack === ConntrackView.invalid && isWrong;
 }
 
 /** One entry for each packet of the session: the variants share most. */

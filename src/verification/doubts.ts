@@ -1,10 +1,12 @@
 import { ConntrackView } from '../forwarding/decision.ts';
+import type { IpAddress } from '../net/ip-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { ResolvedIntent } from './intent.ts';
 import type { JudgedConnection } from './judged.ts';
 import type { Replay } from './replay.ts';
 import type { Router } from './router.ts';
+import { isOnSpsSegment } from './senders.ts';
 import { runSession, type SessionSpec } from './session.ts';
 
 /** What the doubts of a capture rest on. */
@@ -22,6 +24,20 @@ export interface Partial {
 export const PAST_ROUTER =
   "SPS answers the client past the router, so that conntrack takes the client's packets for INVALID, which go past SPS: not all of them are in the capture";
 
+const NOT_YET =
+  "where SPS uses the client's address and port, conntrack may take packets for INVALID once both TCP connections of the session are open, which go past SPS: the capture does not show what the client sends then";
+
+/** Whether the client was seen to go on, as it should, after the server had answered SPS: the entry of both sessions then knows both. */
+function showsBothSessions({ ways }: JudgedConnection): boolean {
+  const answered = Math.min(
+    ...ways.filter(({ path, fromSps }) => !path.toServer && fromSps === false).map(({ count }) => count.firstTime),
+  );
+  return ways.some(
+    ({ path, fromSps, category, count }) =>
+      path.toServer && fromSps === false && category === 'viaSps' && count.lastTime > answered,
+  );
+}
+
 /**
  * What may happen where a capture does not show it, and would there be a failure: packets that conntrack takes for INVALID, of which a part
  * of the capture cannot tell; directions that another SPS than the captured one may serve.
@@ -38,14 +54,18 @@ export class Doubts {
   of(item: JudgedConnection, spec: SessionSpec | undefined, specSharing: SessionSpec | undefined): string[] {
     const { complete, mayShareTuple, resolved } = this.#partial;
     const reasons: string[] = [];
-    if (complete) return reasons;
+    const isTcp = item.connection.protocol === IpProtocol.tcp;
+    const shared =
+      specSharing === undefined ? undefined : { ...specSharing, unrelatedSequences: true, serverLegOnly: false };
+    if (complete) {
+      const isOpen = item.leg === 'both' && !showsBothSessions(item);
+      if (isTcp && isOpen && shared !== undefined && this.#escapesWhenInvalid(shared)) reasons.push(NOT_YET);
+      return reasons;
+    }
     if (item.ways.length === 0 && item.connection.unpairedEgress > 0)
       reasons.push(
         'its packets were captured as they left the router only: where they came from, and so whether past SPS, is not known',
       );
-    const isTcp = item.connection.protocol === IpProtocol.tcp;
-    const shared =
-      specSharing === undefined ? undefined : { ...specSharing, unrelatedSequences: true, serverLegOnly: false };
     const besideEscapes = spec?.clientOnSpsSegment === true && this.#escapesWhenInvalid(spec);
     const sharedEscapes = mayShareTuple && shared !== undefined && this.#escapesWhenInvalid(shared);
     if (isTcp && besideEscapes) reasons.push(PAST_ROUTER);
@@ -62,14 +82,13 @@ export class Doubts {
 
   /** Nothing of it was captured where it entered, and its client is none that is monitored: SPS's leg to the server, or what passes SPS. */
   isOfUnknownClient(item: JudgedConnection): boolean {
-    const { intent } = this.#partial.resolved;
-    const { family, client: words } = item.connection;
-    return (
-      item.leg !== 'server' &&
-      item.ways.length === 0 &&
-      intent.clients.length > 0 &&
-      !intent.clients.some((clients) => prefixContains(clients, { family, words }))
-    );
+    const { router, resolved } = this.#partial;
+    const { intent } = resolved;
+    if (item.leg === 'server' || item.ways.length > 0) return false;
+    const client: IpAddress = { family: item.connection.family, words: item.connection.client };
+    if (intent.clients.length > 0) return !intent.clients.some((clients) => prefixContains(clients, client));
+    const toward = router.interfaceToward(client);
+    return toward !== undefined && intent.spsInterfaces.includes(toward) && !isOnSpsSegment(router, intent, client);
   }
 
   /** Whether with every packet seen some of the session would be INVALID, and not go where they should. */

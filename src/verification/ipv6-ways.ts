@@ -64,6 +64,11 @@ function addressAt(words: Uint32Array, at: number): IpAddress {
   return { family: 6, words: [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!] };
 }
 
+/** fe80::/10, by the first word of an address. */
+export function isLinkLocal6(first: number): boolean {
+  return first >>> 22 === 0x3fa;
+}
+
 const UNUSUAL = Status.malformed | Status.options | Status.sourceRoute | Status.fragment;
 
 /**
@@ -74,7 +79,7 @@ export function isOrdinaryIpv6(batch: PacketBatch, row: number): boolean {
   const first = batch.source[4 * row]!;
   const link = batch.linkDestination[row];
   const isForMany = link === LinkDestination.broadcast || link === LinkDestination.multicast;
-  const isGlobal = first >>> 24 !== 0xff && first >>> 22 !== 0x3fa && first !== 0;
+  const isGlobal = first >>> 24 !== 0xff && !isLinkLocal6(first) && first !== 0;
   return isGlobal && !isForMany && batch.ttl[row]! > 1 && (batch.status[row]! & UNUSUAL) === 0;
 }
 

@@ -3,7 +3,10 @@ import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import { beganBefore, type Connection } from '../observation/connection-log.ts';
 import type { JudgedConnection, JudgedWay, Leg } from './judged.ts';
-import { PacketKind } from './path-table.ts';
+import { isPolicyRouted } from './failures.ts';
+import { Hop, PacketKind } from './path-table.ts';
+import type { Router } from './router.ts';
+import { isOnSpsSegment } from './senders.ts';
 
 /** A server leg is opened at most this long after its client leg: SPS may first ask the client who he is. */
 const SESSION_WINDOW_NANOSECONDS = 30e9;
@@ -17,8 +20,15 @@ export function legOf(connection: Connection, ways: readonly JudgedWay[], intent
   const requests = opening.length > 0 ? opening : captured;
   const bySps = requests.some((way) => way.fromSps === true);
   const byOthers = requests.some((way) => way.fromSps !== true);
+  if (requests.length === 0 && isBehindSps(ways)) return 'server';
   if (bySps && byOthers) return 'both';
   return bySps ? 'server' : 'client';
+}
+
+/** Whether answers to the initiator go to SPS by his address alone: it is one that SPS uses, fixed or another of its own. */
+function isBehindSps(ways: readonly JudgedWay[]): boolean {
+  const answers = ways.filter((way) => !way.path.toServer && !way.path.synthetic);
+  return answers.length > 0 && answers.every(({ path }) => path.hop === Hop.sps && !isPolicyRouted(path));
 }
 
 function isClient(connection: Connection, address: IpAddress): boolean {
@@ -26,18 +36,22 @@ function isClient(connection: Connection, address: IpAddress): boolean {
 }
 
 /** How SPS appears toward servers, from captured server legs; `unknown` where none was captured. */
-export function snatSeen(connections: readonly JudgedConnection[], intent: Intent): SnatMode {
+export function snatSeen(connections: readonly JudgedConnection[], intent: Intent, router: Router): SnatMode {
   const clients = new Set(
     connections.filter((item) => item.leg !== 'server').map((item) => item.connection.client.join()),
   );
-  for (const { leg, connection } of connections) {
+  for (const { leg, connection, ways } of connections) {
     if (leg === 'both') return 'client';
     if (leg !== 'server') continue;
     const address: IpAddress = { family: connection.family, words: connection.client };
     if (intent.sps.some((own) => equalIpAddress(own, address))) return 'own';
     if (clients.has(connection.client.join()) || intent.clients.some((prefix) => prefixContains(prefix, address)))
       return 'client';
-    return 'fixed';
+    // Answers to an address of SPS's own find it without a redirect. Whose another one is cannot be told where clients sit beside SPS.
+    if (isBehindSps(ways)) return 'fixed';
+    const egress = router.interfaceToward(address);
+    if (egress === undefined || !intent.spsInterfaces.includes(egress)) return 'client';
+    if (intent.clients.length > 0 || !isOnSpsSegment(router, intent, address)) return 'fixed';
   }
   return 'unknown';
 }

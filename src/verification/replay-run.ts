@@ -13,7 +13,7 @@ import { FlowMemory } from './flow-memory.ts';
 import { type FrameTally, tally } from './frame-tally.ts';
 import { type HeldFragment, HeldFragments } from './held-fragments.ts';
 import type { ResolvedIntent } from './intent.ts';
-import { Ipv6Ways, isOrdinaryIpv6 } from './ipv6-ways.ts';
+import { Ipv6Ways, isLinkLocal6, isOrdinaryIpv6 } from './ipv6-ways.ts';
 import { Hop, keyOfDecision, newPathKey, PacketKind, PathTable } from './path-table.ts';
 import { Flag } from './probe-packet.ts';
 import type { Replay, ReplayOptions } from './replay.ts';
@@ -295,7 +295,9 @@ export class ReplayRun implements Replay {
   #noteIpv6(batch: PacketBatch, row: number, ingress: number, spsSide: boolean): boolean {
     const decisions = this.#decisions;
     const egress = decisions.egress[0]!;
-    const isForwarded = decisions.disposition[0] === Disposition.forwarded && egress >= 0;
+    // What is for the sender's own link needs no router, and passes nothing by.
+    const isOfLink = isLinkLocal6(batch.destination[4 * row]!);
+    const isForwarded = decisions.disposition[0] === Disposition.forwarded && egress >= 0 && !isOfLink;
     const { sps } = this.#resolved.intent;
     if (isForwarded && !spsSide && hopOf(decisions, 0, batch, row, sps) !== Hop.sps && !this.senders.facesSps(egress)) {
       this.ipv6Ways.addPast(batch, row, ingress, this.forwarder.interfaceNames[egress]!, decisions.nextHop);

@@ -149,12 +149,15 @@ export class Senders {
     if (this.#macs.has(mac)) this.#sawSpsMac = true;
   }
 
-  /** `true` from SPS, `false` from another host, `undefined` cannot be told. */
-  isSps(ingress: number, sourceMac: number): boolean | undefined {
+  /**
+   * `true` from SPS, `false` from another host, `undefined` cannot be told. `isBeside`: the packet's source is an address of the segment. A MAC
+   * address that nobody is known to have, with a source that is none of the segment's, may be that of a node which took over.
+   */
+  isSps(ingress: number, sourceMac: number, isBeside = true): boolean | undefined {
     if (!this.facesSps(ingress)) return false;
     if (sourceMac >= 0 && this.#macs.size > 0) {
       if (this.#macs.has(sourceMac)) return true;
-      return this.#possible.has(sourceMac) ? undefined : false;
+      return this.#possible.has(sourceMac) || (!isBeside && !this.#others.has(sourceMac)) ? undefined : false;
     }
     if (sourceMac >= 0 && this.#responders.size === 1) return this.#responders.has(sourceMac);
     return this.#segmentHasClients ? undefined : true;

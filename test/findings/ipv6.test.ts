@@ -233,6 +233,11 @@ describe('RV508 ipv6-not-redirected', () => {
     the(await report({ capture: traffic({}), state }), 'RV508');
   });
 
+  it('is said of two routes that are equally good, of which neither leads to SPS', async () => {
+    const state = stateWith({ routes: [...ROUTES, '2001:db8:2::/64 dev eth0 metric 256 pref medium'] });
+    the(await report({ capture: traffic({}), state }), 'RV508');
+  });
+
   const unsaid: readonly { name: string; state?: Ipv6State; packet?: Given }[] = [
     { name: 'ip6tables was not given', state: { without: 'ip6tables-save' } },
     { name: 'the policy rules were not given', state: { without: 'ip -6 rule show' } },
@@ -247,10 +252,6 @@ describe('RV508 ipv6-not-redirected', () => {
     {
       name: 'the route leads toward SPS',
       state: { routes: [...ROUTES, '2001:db8:2::10 via fe80::1 dev eth1 metric 1024 pref medium'] },
-    },
-    {
-      name: 'two routes are equally good',
-      state: { routes: [...ROUTES, '2001:db8:2::/64 dev eth0 metric 256 pref medium'] },
     },
     {
       name: 'a more specific route is not modelled',
