@@ -133,7 +133,7 @@ export class ConnectionLog {
       if (connection >= 0) this.#rows.words[CONNECTION_WORDS * connection + KIND]! |= REPLACED;
       connection = this.#open(batch, row, toServer, time);
     }
-    this.#follow(connection, batch, row, time, toServer, spsSide);
+    this.#follow(connection, batch, row, toServer, spsSide);
     return this.#handles[connection]!;
   }
 
@@ -170,14 +170,13 @@ export class ConnectionLog {
     const { words, times } = this.#rows;
     const at = CONNECTION_WORDS * connection;
     if (words[at + SERIAL] !== serial || (words[at + KIND]! & REPLACED) !== 0) return false;
-    const time = timeOf(batch, row);
     if (batch.protocol[row] === IpProtocol.tcp) {
       if ((batch.tcpFlags[row]! & SYN) !== 0) return false;
-    } else if (time - times[CONNECTION_TIMES * connection + LAST]! > IDLE_NANOSECONDS.other) {
+    } else if (timeOf(batch, row) - times[CONNECTION_TIMES * connection + LAST]! > IDLE_NANOSECONDS.other) {
       return false;
     }
     this.toServer = toServer;
-    this.#follow(connection, batch, row, time, toServer, spsSide);
+    this.#follow(connection, batch, row, toServer, spsSide);
     return true;
   }
 
@@ -248,17 +247,12 @@ export class ConnectionLog {
     }
   }
 
-  #follow(
-    connection: number,
-    batch: PacketBatch,
-    row: number,
-    time: number,
-    toServer: boolean,
-    spsSide: boolean,
-  ): void {
+  /** The time is not a parameter: a number with a fraction would be allocated for the call. */
+  #follow(connection: number, batch: PacketBatch, row: number, toServer: boolean, spsSide: boolean): void {
     const { words, times } = this.#rows;
     const at = CONNECTION_WORDS * connection;
     const timeAt = CONNECTION_TIMES * connection;
+    const time = timeOf(batch, row);
     times[timeAt + LAST] = time;
     if (batch.protocol[row] !== IpProtocol.tcp) {
       this.wasEnded = false;

@@ -1,4 +1,5 @@
 import type { DecisionBatch } from '../forwarding/decision.ts';
+import type { PacketBatch } from '../wire/packet-batch.ts';
 
 /** Words of a flow. */
 const STAMP = 0;
@@ -14,6 +15,8 @@ const FLOW_LENGTH = 16;
 
 const KINDS = 4;
 const NO_TOKEN = -1;
+/** Not the upper part of an address, nor of −1. */
+const ANY_MAC = -2;
 
 /**
  * What is known of the packets of a flow about which the router decides as before ({@link DecisionBatch.record}): whose connection they
@@ -25,13 +28,19 @@ export class FlowMemory {
   /** Word of the flow that {@link find} found. */
   #at = 0;
 
-  /** Whether the flow of the decision in a row is known, sent by this MAC address (−1 where that does not count). */
-  find(decisions: DecisionBatch, into: number, sourceMac: number): boolean {
+  /** Whether the flow of a packet and the decision about it is known; `bySender`: of its sender, too. */
+  find(decisions: DecisionBatch, into: number, batch: PacketBatch, row: number, bySender: boolean): boolean {
     const record = decisions.record[into]!;
     const at = FLOW_LENGTH * record;
     const words = this.#words;
     if (record < 0 || at >= words.length || words[at + STAMP] !== decisions.recordStamp[into]) return false;
-    if (words[at + MAC_LOW] !== (sourceMac | 0) || words[at + MAC_HIGH] !== highWord(sourceMac)) return false;
+    if (bySender) {
+      const mac = batch.sourceMac[row]!;
+      // Written out: as a parameter the address would be allocated.
+      if (words[at + MAC_LOW] !== (mac | 0) || words[at + MAC_HIGH] !== Math.floor(mac / 0x1_0000_0000)) return false;
+    } else if (words[at + MAC_HIGH] !== ANY_MAC) {
+      return false;
+    }
     this.#at = at;
     return true;
   }
@@ -69,7 +78,9 @@ export class FlowMemory {
   begin(
     decisions: DecisionBatch,
     into: number,
-    sourceMac: number,
+    batch: PacketBatch,
+    row: number,
+    bySender: boolean,
     connection: number,
     serial: number,
     toServer: boolean,
@@ -85,8 +96,9 @@ export class FlowMemory {
     words[at + CONNECTION] = connection;
     words[at + SERIAL] = serial;
     words[at + WAY] = (toServer ? 1 : 0) | (spsSide ? 2 : 0) | (translated << 2);
-    words[at + MAC_LOW] = sourceMac | 0;
-    words[at + MAC_HIGH] = highWord(sourceMac);
+    const mac = batch.sourceMac[row]!;
+    words[at + MAC_LOW] = bySender ? mac | 0 : 0;
+    words[at + MAC_HIGH] = bySender ? Math.floor(mac / 0x1_0000_0000) : ANY_MAC;
     words.fill(NO_TOKEN, at + TOKENS, at + TOKENS + KINDS);
   }
 
@@ -95,8 +107,4 @@ export class FlowMemory {
     grown.set(this.#words);
     this.#words = grown;
   }
-}
-
-function highWord(mac: number): number {
-  return Math.floor(mac / 0x1_0000_0000);
 }

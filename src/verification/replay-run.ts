@@ -231,7 +231,7 @@ export class ReplayRun implements Replay {
   /** Counts a packet about which was decided as about the last one of its flow; false where it has to be judged. */
   #goesOn(batch: PacketBatch, row: number, position: number, spsSide: boolean): boolean {
     const flows = this.#flows;
-    if (!flows.find(this.#decisions, 0, spsSide ? batch.sourceMac[row]! : -1)) return false;
+    if (!flows.find(this.#decisions, 0, batch, row, spsSide)) return false;
     const { toServer } = flows;
     if (!this.log.goOn(flows.connection, flows.serial, batch, row, toServer, spsSide)) return false;
     const kind = kindOf(batch, row, this.log.wasEnded);
@@ -252,7 +252,9 @@ export class ReplayRun implements Replay {
     this.#flows.begin(
       this.#decisions,
       0,
-      spsSide ? batch.sourceMac[row]! : -1,
+      batch,
+      row,
+      spsSide,
       connection,
       this.log.serialAt(connection),
       this.log.toServer,

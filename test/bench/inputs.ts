@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type GeneratedCapture, generateCapture } from './generate.ts';
 import { largeState } from './large-state.ts';
+import { seedRouter } from './seed-router.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
-const SEED_SCENARIO = join(ROOT, 'captures', 'seed-own-address');
 /** Counts up where the inputs change. */
 const VERSION = 2;
 const SEED = 20_260_401;
@@ -35,8 +34,7 @@ export function gzipInput(name: CaptureName): string {
   return made(`${capture}.gz`, (path) => execFileSync('sh', ['-c', 'gzip -6 -c "$1" > "$2"', 'sh', capture, path]));
 }
 
-/** Where the seed's router and its site file are. */
-export const seedRouter = { state: join(SEED_SCENARIO, 'router'), site: join(SEED_SCENARIO, 'redirect-verify.yaml') };
+export { seedRouter };
 
 /** The seed's router with the rules, tables and routes of a large one. */
 export function largeRouter(): typeof seedRouter {
