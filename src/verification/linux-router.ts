@@ -11,6 +11,9 @@ import { linuxRemedies } from './linux-remedies.ts';
 import { lastingLinuxCommands, undoOfFix } from './linux-fix-afterwards.ts';
 import type { LostSps, Router } from './router.ts';
 
+/** Addresses of which it is remembered where they are. */
+const MOST_ANSWERS = 100_000;
+
 /** A Linux router as verification sees it. */
 export function linuxRouter(device: LinuxDevice): Router {
   return {
@@ -25,16 +28,7 @@ export function linuxRouter(device: LinuxDevice): Router {
     runWideUnknowns: device.runWideUnknowns,
     remedies: linuxRemedies(device),
     remedies6: linuxRemedies(device, 6),
-    interfaceToward: (address) => {
-      let best: { length: number; device: string | undefined } | undefined;
-      for (const route of device.routes) {
-        if (route.table !== RouteTableId.main || route.type !== 'unicast' || !prefixContains(route.prefix, address))
-          continue;
-        if (best === undefined || route.prefix.prefixLength > best.length)
-          best = { length: route.prefix.prefixLength, device: route.nextHops[0]?.device };
-      }
-      return best?.device;
-    },
+    interfaceToward: towardByMain(device),
     plainIpv6Way: (address) => plainIpv6Way(device, address),
     forwarder: (options) => createLinuxForwarder(device, options),
     losses: (sps) => linuxLosses(device, sps),
@@ -56,6 +50,28 @@ export function linuxRouter(device: LinuxDevice): Router {
     undo: (commands) => undoOfFix(device, commands),
     lasting: lastingLinuxCommands,
     settingOrigin: (name) => device.sysctls.get(name)?.origin,
+  };
+}
+
+/**
+ * The interface that main leads to an address by. Answers are remembered: of each connection is asked, and there may be a hundred thousand
+ * routes to look through.
+ */
+function towardByMain(device: LinuxDevice): Router['interfaceToward'] {
+  const answers = new Map<string, string | undefined>();
+  return (address) => {
+    const key = `${address.family}/${address.words.join()}`;
+    if (answers.has(key)) return answers.get(key);
+    let best: { length: number; device: string | undefined } | undefined;
+    for (const route of device.routes) {
+      if (route.table !== RouteTableId.main || route.type !== 'unicast' || !prefixContains(route.prefix, address))
+        continue;
+      if (best === undefined || route.prefix.prefixLength > best.length)
+        best = { length: route.prefix.prefixLength, device: route.nextHops[0]?.device };
+    }
+    if (answers.size >= MOST_ANSWERS) answers.clear();
+    answers.set(key, best?.device);
+    return best?.device;
   };
 }
 
