@@ -26,7 +26,7 @@ export const directionsUseDifferentSps: Finding = {
     // Nodes are told apart by their IPv4 addresses.
     if (run.intent.sps.filter(({ family }) => family === 4).length < 2) return [];
     const captured = capturedNodes(run);
-    return captured.length > 0 ? captured : synthesizedNodes(run);
+    return captured.length > 0 ? captured : [...synthesizedNodes(run), ...synthesizedAnswers(run)];
   },
 };
 
@@ -79,7 +79,9 @@ function askingNodes(
     // A node with several addresses is found by any.
     const macs = near.map((way) => senders.addressesOf(way.path.sourceMac));
     if (macs.some((addresses) => addresses.includes(answer.path.gateway))) return [];
-    return macs.flatMap((addresses) => addresses.slice(0, 1));
+    const asking = macs.flatMap((addresses) => addresses.slice(0, 1));
+    // Of MAC addresses that neither the neighbour table nor ARP gives to a node, the session's client tells, or SPS's own address.
+    if (near.length === 0 || asking.length > 0 || item.connection.client[0] === answer.path.gateway) return asking;
   }
   const session = item.session === undefined ? undefined : clientLegs.get(item.session);
   return (session?.ways ?? [])
@@ -126,6 +128,42 @@ function synthesizedNodes(run: Verification): Detected[] {
     if (one === true) continue;
     const words = `clients’ packets go to ${formatIpv4(request.gateway)}, and the servers’ answers would go to ${formatIpv4(answer.gateway)}`;
     found.set(words, { connections, apart: one === false });
+  }
+  return [...found].map(([words, { connections, apart }]) =>
+    describe(apart, words, { count: connections.length, connections }),
+  );
+}
+
+/** Where the answers would go to a node's request of which the capture has none: SPS's leg is there, and what the server sends is not. */
+function synthesizedAnswers(run: Verification): Detected[] {
+  const { senders } = run.replay;
+  const found = new Map<string, { connections: number[]; apart: boolean }>();
+  // Which of several next hops it is may depend on the addresses.
+  const answers = new Map<string, Probe['key'] | undefined>();
+  for (const item of run.connections) {
+    if (item.connection.family !== 4 || item.leg !== 'server') continue;
+    if (item.ways.some((way) => !way.path.toServer && way.fromSps === false)) continue;
+    const [spec] = run.sessionsOf(item).filter(({ spoofing }) => spoofing !== 'own');
+    if (spec === undefined) continue;
+    const key = `${spec.client.words[0]}/${spec.server.words[0]}/${spec.serverPort}/${spec.serverInterface}/${spec.spoofing}`;
+    if (!answers.has(key)) {
+      const probes = runSession(run.router.forwarder(), spec);
+      answers.set(key, probes.find((probe) => probe.role === 'server-reply' && probe.key.hop === Hop.sps)?.key);
+    }
+    const answer = answers.get(key);
+    if (answer === undefined) continue;
+    const requests = item.ways.filter(({ path, fromSps }) => path.toServer && fromSps === true && path.sourceMac >= 0);
+    const asking = requests
+      .filter(({ path }) => path.ingress === answer.egress)
+      .map(({ path }) => senders.addressesOf(path.sourceMac));
+    if (asking.length === 0 || asking.some((addresses) => addresses.includes(answer.gateway))) continue;
+    const other = asking.flat()[0];
+    const from = other === undefined ? 'a node that cannot be told' : formatIpv4(other);
+    const words = `${from} asked the server, and the answers would go to ${formatIpv4(answer.gateway)}`;
+    const apart = other !== undefined && senders.areOneNode(other, answer.gateway) === false;
+    const group = found.get(words) ?? { connections: [], apart };
+    group.connections.push(item.connection.id);
+    found.set(words, group);
   }
   return [...found].map(([words, { connections, apart }]) =>
     describe(apart, words, { count: connections.length, connections }),
