@@ -111,4 +111,13 @@ describe('a connection that the dump has', () => {
     const router = lab(translated, { nat: ['-A PREROUTING -p tcp --dport 81 -j DNAT --to-destination 10.0.0.20'] });
     expect(router.send('eth0', { ...DATA, to: '192.168.0.254:22', at: SECONDS + 1 })).toBe('eth2 10.0.0.10');
   });
+
+  it('ends where it leaves elsewhere, if it was masqueraded, which no listing tells', () => {
+    const masqueraded =
+      'tcp 6 431999 ESTABLISHED src=192.168.0.10 dst=10.0.0.10 sport=40000 dport=22 src=10.0.0.10 dst=172.16.0.254 sport=22 dport=40000 [ASSURED] mark=5';
+    const nat = (rule: string) => lab(masqueraded, { nat: [`-A POSTROUTING ${rule}`] });
+    const data = { ...DATA, to: '10.0.0.10:22', at: SECONDS + 1 };
+    expect(nat('-j MASQUERADE').send('eth0', data)).toMatch(/^undetermined/);
+    expect(nat('-j SNAT --to-source 172.16.0.254').send('eth0', data)).toBe('eth2 10.0.0.10');
+  });
 });

@@ -50,8 +50,16 @@ export function translateFirst(run: Run, hook: number, rule: number): boolean {
 /** A masqueraded connection whose packets would leave elsewhere is ended. Ref: nf_nat_core.c: nf_nat_oif_changed(). */
 export function endsMasquerade(run: Run): boolean {
   if (run.use !== EntryUse.existing || run.isError || run.direction !== 0) return false;
-  const former = run.table.words[run.base + Entry.masquerade]!;
-  return former !== 0 && former !== run.egress + 1;
+  const { words } = run.table;
+  const former = words[run.base + Entry.masquerade]!;
+  if (former !== 0) return former !== run.egress + 1;
+  const { links, program, reasons } = run.router;
+  // A listing does not tell who translated.
+  const isListed = (words[run.base + Entry.flags]! & EntryFlag.dumped) !== 0 && run.sourceTranslated;
+  if (!isListed || !program.target.includes(TargetKind.masquerade)) return false;
+  const address = words[run.base + Entry.replyDestination]!;
+  if ((links.addresses[run.egress] ?? []).some((own) => own.address === address)) return false;
+  return run.choose(2, reasons.dumpedEntry) === 1;
 }
 
 /** REDIRECT on an interface without an address drops. Ref: nf_nat_redirect.c: nf_nat_redirect_ipv4(). */

@@ -2,7 +2,8 @@ import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView, DecisionFlag, Disposition } from '../decision.ts';
 import { loseConnection } from './connection-lookup.ts';
-import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
+import { CONFLICT, ENTRY_LENGTH, Entry, EntryFlag } from './connection-table.ts';
+import { invertPorts, isIcmpError, portsOf } from './connection-tuple.ts';
 import { blurEntry, isRefused, storeMarks, track } from './conntrack.ts';
 import { answerDelivered } from './local-answers.ts';
 import type { HookPlace } from './match.ts';
@@ -35,21 +36,12 @@ export function walkPacket(run: Run): void {
   if (run.sourceTranslated) run.flags |= DecisionFlag.sourceTranslated;
   if (run.destinationTranslated) run.flags |= DecisionFlag.destinationTranslated;
   if (run.router.program.tracks) loseAnswered(run);
-  const hasEntry = run.use !== EntryUse.none || run.chosen !== -1;
-  if (hasEntry && run.router.program.ownErrorsMark && causesOwnPacket(run)) blurConnmark(run);
+  const hasEntry = run.use !== EntryUse.none;
+  if (hasEntry && run.router.program.ownErrorsMark && causesOwnPacket(run)) run.connmarkUnknown = -1;
   if (run.disposition === Disposition.undetermined && !run.leaves && run.router.program.tracks) leaveUnknown(run);
   if (run.remembered !== null) run.remembered.keep(run);
   storeMarks(run);
   if (run.steps !== null) recordEnd(run);
-}
-
-/** Also that of an entry which the packet does not fit: the error about it is related to that entry all the same. */
-function blurConnmark(run: Run): void {
-  run.connmarkUnknown = -1;
-  if (run.use !== EntryUse.none) return;
-  const { words } = run.table;
-  words[run.base + Entry.connmark] = 0;
-  words[run.base + Entry.connmarkUnknown] = -1;
 }
 
 /**
@@ -229,36 +221,44 @@ function isLost(run: Run): boolean {
 }
 
 /**
- * What the router answers to an INVALID packet belongs to the entry of its five-tuple: a reset may end it, and where the packet was not
- * looked at any further (a bad checksum), nothing else keeps that the mark may change.
+ * What the router answers to an INVALID packet is tracked by itself: a reset, which is not translated, may end the connection whose tuple
+ * it has, and an error is related to that of the same tuple. Where addresses are translated, that is not always the packet's own.
+ * Ref: nf_conntrack_core.c: nf_conntrack_in(); nf_conntrack_proto_icmp.c: nf_conntrack_inet_error()
  */
 function loseAnswered(run: Run): void {
-  if (run.view !== ConntrackView.invalid) return;
+  if (run.view !== ConntrackView.invalid || isIcmpError(run)) return;
   const isTaken = run.disposition === Disposition.delivered || (run.flags & DecisionFlag.rejected) !== 0;
-  if (isTaken && mayBeReset(run)) blurReset(run);
-  const marks = run.chosen === -1 && run.router.program.ownErrorsMark && causesOwnPacket(run);
-  if (run.found >= 0 && marks) loseConnection(run);
+  const resets = isTaken && mayBeReset(run);
+  const marks = run.router.program.ownErrorsMark && causesOwnPacket(run);
+  if (!resets && !marks) return;
+  const { table } = run;
+  if (run.router.program.zones) {
+    loseConnection(run);
+    return;
+  }
+  const ports = invertPorts(run.protocol, portsOf(run));
+  const node = table.find(run.protocol, run.destination, run.source, ports, 0, 0);
+  if (node === -1) return;
+  const slot = node >> 1;
+  if (node === CONFLICT || table.nextVariant(slot) !== slot) {
+    loseConnection(run);
+    return;
+  }
+  const stands = slot === run.chosen ? run.work : slot;
+  if (resets) blurEntry(run, stands);
+  if (marks) blurMark(run, stands);
+}
+
+function blurMark(run: Run, slot: number): void {
+  const { words } = run.table;
+  words[slot * ENTRY_LENGTH + Entry.connmark] = 0;
+  words[slot * ENTRY_LENGTH + Entry.connmarkUnknown] = -1;
 }
 
 /** Neither resets nor damaged segments are answered with one. Ref: tcp_ipv4.c: tcp_v4_rcv(), tcp_v4_send_reset(); nf_reject_ipv4.c. */
 function mayBeReset(run: Run): boolean {
   const isDamaged = (run.status & (Status.badTransportChecksum | Status.malformed)) !== 0;
   return run.protocol === IpProtocol.tcp && run.hasTransport && !isDamaged && (run.tcpFlags & RST) === 0;
-}
-
-/** The entry that a reset by the router belongs to, as it is not translated; it makes none itself. */
-function blurReset(run: Run): void {
-  const { table } = run;
-  if (run.router.program.zones) {
-    loseConnection(run);
-    return;
-  }
-  const ports = (run.currentDestinationPort << 16) | run.currentSourcePort;
-  const node = table.find(run.protocol, run.currentDestination, run.currentSource, ports, 0, 0);
-  if (node === -1) return;
-  const slot = node >> 1;
-  if (node === CONFLICT || table.nextVariant(slot) !== slot) loseConnection(run);
-  else blurEntry(run, slot === run.chosen ? run.work : slot);
 }
 
 /**

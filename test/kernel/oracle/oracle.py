@@ -285,6 +285,8 @@ class Router:
         for name in self.names:
             self.taps.append(make_tap(name))
         self.ip([["link", "set", "lo", "up"]] + self.links(request))
+        if self.family == 6:
+            self.await_addresses()
         self.ip([line.split() for line in request.get("neighbours", [])])
         for path, value in request.get("sysctls", {}).items():
             self.note(write_sysctl(path, value))
@@ -320,6 +322,16 @@ class Router:
                 lines.append(["addr", "add", address] + (["nodad"] if ":" in address else ["brd", "+"]) + ["dev", name])
             lines.append(["link", "set", name, "up"])
         return lines
+
+    @staticmethod
+    def await_addresses():
+        """The kernel makes the local routes of IPv6 addresses by itself, a little later."""
+        for _ in range(200):
+            addresses = run(["ip", "-6", "-o", "addr", "show"])[1].splitlines()
+            routes = run(["ip", "-6", "route", "show", "table", "local", "type", "local"])[1].splitlines()
+            if len(routes) >= len(addresses) and not any(" tentative" in line for line in addresses):
+                return
+            time.sleep(0.01)
 
     def note(self, problem):
         if problem:
