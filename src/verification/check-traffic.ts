@@ -82,7 +82,10 @@ export function checkTraffic(given: Router, resolved: ResolvedIntent): CheckTraf
       }
     }
   }
-  if (sessions === 0) throw new InputError('check: the clients and the servers are not of one address family');
+  if (sessions === 0)
+    throw new InputError(
+      'check: the clients and the servers are not of one address family: state them with --clients and --servers',
+    );
   return {
     router,
     capture: madeCapture(router, packets),
