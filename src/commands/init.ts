@@ -6,6 +6,7 @@ import { formatIpAddress } from '../net/ip-address.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import { InputError } from '../text/input-error.ts';
 import { formatPlace } from '../text/span.ts';
+import { visible } from '../text/visible.ts';
 import { resolveIntent } from '../verification/intent.ts';
 import type { Router } from '../verification/router.ts';
 import { loadRouter } from './inputs.ts';
@@ -129,6 +130,5 @@ function list(items: readonly string[]): string {
 
 /** Of a comment: nothing of a router's text begins a line of its own. */
 function line(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+  return visible(text.replace(/\s+/g, ' '));
 }
