@@ -105,6 +105,6 @@ describe('rules that look at a transport header cut short', () => {
       links: ['eth0 192.168.0.254/24', 'eth2 10.0.0.254/24'],
       rulesets: [ruleset(MARKED, 'nft')],
     });
-    expect(router.send('eth0', short)).toMatch(/^undetermined: .*iptables-nft/);
+    expect(router.send('eth0', short)).toMatch(/^undetermined: .* transport header cut short/);
   });
 });

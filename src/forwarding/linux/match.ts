@@ -64,6 +64,8 @@ export function matches(run: Run, program: Program, match: number, place: HookPl
     }
     case MatchKind.tcpFlags: {
       const header = hasHeader(run);
+      // Flags are asked for by `-m ecn`, too, which does not drop. Ref: xt_ecn.c: match_tcp()
+      if (header === Answer.drop && run.choose(2, run.router.reasons.shortHeader) === 1) return Answer.no;
       if (header !== Answer.yes) return header;
       holds = (run.tcpFlags & a) === b;
       break;

@@ -6,6 +6,10 @@ import type { Run } from './run.ts';
 export const UNKNOWN_HASH = -1;
 
 const HASHED_LENGTH = 48;
+/** IGMP, EIGRP, OSPF, PIM, VRRP: nothing in them is looked at. Ref: flow_dissector.c: __skb_flow_dissect(), proto_ports_offset() */
+const WITHOUT_PORTS: ReadonlySet<number> = new Set([2, 88, 89, 103, 112]);
+const HAVE_PORTS: ReadonlySet<number> = new Set([IpProtocol.tcp, IpProtocol.udp]);
+
 const ICMP_ERRORS: ReadonlySet<number> = new Set([3, 4, 5, 11, 12]);
 
 /**
@@ -22,7 +26,8 @@ export function multipathHash(run: Run): number {
     return hashOf(multipathSeed, 0, run.quotedSource, run.quotedDestination, 0, 0);
   }
   const { protocol } = run;
-  if (multipathPolicy !== 1 && !isPlain(run)) return UNKNOWN_HASH;
+  if (multipathPolicy !== 1 && !isPlain(run) && !(multipathPolicy === 2 && protocol === IpProtocol.esp))
+    return UNKNOWN_HASH;
   // The innermost packet's addresses; a plain packet is its own. An ICMP error is not looked into here.
   if (multipathPolicy === 2) return hashOf(multipathSeed, 0, run.currentSource, run.currentDestination, 0, 0);
   if (multipathPolicy === 3) return chosenFieldsHash(run);
@@ -34,13 +39,13 @@ export function multipathHash(run: Run): number {
     const destination = whole ? run.currentDestinationPort : 0;
     return hashOf(multipathSeed, protocol, run.currentSource, run.currentDestination, source, destination);
   }
-  if (protocol !== IpProtocol.icmp) return UNKNOWN_HASH;
+  if (protocol !== IpProtocol.icmp && !WITHOUT_PORTS.has(protocol)) return UNKNOWN_HASH;
   return hashOf(multipathSeed, protocol, run.currentSource, run.currentDestination, 0, 0);
 }
 
 /** Whether the flow dissector finds no packet inside, and its transport header is there. */
 function isPlain({ protocol, status, hasTransport }: Run): boolean {
-  if (protocol === IpProtocol.icmp) return true;
+  if (protocol === IpProtocol.icmp || WITHOUT_PORTS.has(protocol)) return true;
   if (protocol !== IpProtocol.tcp && protocol !== IpProtocol.udp) return false;
   return hasTransport || (status & Status.fragment) !== 0;
 }
@@ -54,7 +59,7 @@ function chosenFieldsHash(run: Run): number {
   const { multipathSeed, multipathFields } = run.router.settings;
   const has = (field: number): boolean => (multipathFields & field) !== 0;
   if ((multipathFields & OUTER_FIELDS) === 0) return mixWords(0, 0) >>> 1;
-  const hasPorts = (run.status & Status.fragment) === 0 && run.protocol !== IpProtocol.icmp;
+  const hasPorts = (run.status & Status.fragment) === 0 && HAVE_PORTS.has(run.protocol);
   const outer = fullHashOf(
     multipathSeed,
     has(HashField.protocol) ? run.protocol : 0,

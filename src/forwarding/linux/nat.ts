@@ -1,7 +1,9 @@
 import { formatIpv4 } from '../../net/ip-address.ts';
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { Status } from '../../wire/packet-batch.ts';
+import { unknownReplyKey } from './connection-lookup.ts';
 import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
+import { endsOf } from './connection-tuple.ts';
 import { HasAddress } from './links.ts';
 import { HookNumber, HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
@@ -49,7 +51,8 @@ export function translateFirst(run: Run, hook: number, rule: number): boolean {
 
 /** A masqueraded connection whose packets would leave elsewhere is ended. Ref: nf_nat_core.c: nf_nat_oif_changed(). */
 export function endsMasquerade(run: Run): boolean {
-  if (run.use !== EntryUse.existing || run.isError || run.direction !== 0) return false;
+  const isKnown = run.use === EntryUse.existing || run.use === EntryUse.dying;
+  if (!isKnown || run.isError || run.direction !== 0) return false;
   const { words } = run.table;
   const former = words[run.base + Entry.masquerade]!;
   if (former !== 0) return former !== run.egress + 1;
@@ -154,7 +157,11 @@ function findReplyTuple(run: Run): number {
     run.zoneOriginal === run.zoneReply ? run.zoneOriginal : NO_ZONE,
     run.zoneReply,
   );
-  if (found === -1) return SettledReply.unique;
+  if (found === -1) {
+    if (!mayBeTaken(run)) return SettledReply.unique;
+    run.unknown = run.router.reasons.ambiguousEntry;
+    return SettledReply.unknown;
+  }
   const slot = found >> 1;
   // The packet's own entry, which this one replaces.
   for (let index = 0; index < run.candidateCount; index++) {
@@ -165,6 +172,19 @@ function findReplyTuple(run: Run): number {
   if (certain) return SettledReply.taken;
   run.unknown = run.router.reasons.ambiguousEntry;
   return SettledReply.unknown;
+}
+
+/** Whether a connection of which too little is known may have the reply tuple of the packet's own. */
+function mayBeTaken(run: Run): boolean {
+  const { words, unknownReplies, lost } = run.table;
+  const source = words[run.base + Entry.replySource]!;
+  const destination = words[run.base + Entry.replyDestination]!;
+  const ports = words[run.base + Entry.replyPorts]!;
+  if (unknownReplies.size > 0 && unknownReplies.has(unknownReplyKey(run.protocol, source, destination, ports >>> 16)))
+    return true;
+  if (lost.isEmpty) return false;
+  const ends = endsOf(run.protocol, ports);
+  return lost.has(run.protocol, source, destination, ends) || lost.hasEnd(run.protocol, source, ends);
 }
 
 /** Whether an entry's reply can be told from those of others. */

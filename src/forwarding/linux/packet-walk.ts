@@ -1,6 +1,7 @@
 import { IpProtocol } from '../../net/ip-protocol.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
 import { ConntrackView, DecisionFlag, Disposition } from '../decision.ts';
+import { blurByError } from './answer-marks.ts';
 import { loseConnection } from './connection-lookup.ts';
 import { CONFLICT, ENTRY_LENGTH, Entry, EntryFlag } from './connection-table.ts';
 import { invertPorts, isIcmpError, portsOf } from './connection-tuple.ts';
@@ -36,12 +37,21 @@ export function walkPacket(run: Run): void {
   if (run.sourceTranslated) run.flags |= DecisionFlag.sourceTranslated;
   if (run.destinationTranslated) run.flags |= DecisionFlag.destinationTranslated;
   if (run.router.program.tracks) loseAnswered(run);
-  const hasEntry = run.use !== EntryUse.none;
-  if (hasEntry && run.router.program.ownErrorsMark && causesOwnPacket(run)) run.connmarkUnknown = -1;
+  if (run.use !== EntryUse.none && run.router.program.ownErrorsMark) markByAnswer(run);
   if (run.disposition === Disposition.undetermined && !run.leaves && run.router.program.tracks) leaveUnknown(run);
   if (run.remembered !== null) run.remembered.keep(run);
   storeMarks(run);
   if (run.steps !== null) recordEnd(run);
+}
+
+/** A redirect has been sent already, on the way. */
+function markByAnswer(run: Run): void {
+  if (run.disposition === Disposition.delivered || run.rejectedByReset) {
+    run.connmark = 0;
+    run.connmarkUnknown = -1;
+  } else if (isAnsweredByError(run)) {
+    blurByError(run);
+  }
 }
 
 /**
@@ -127,6 +137,8 @@ function passesOptions(run: Run): boolean {
 
 function forward(run: Run): void {
   if (!(run.family === 4 ? passesForwardChecks(run) : passesForwardChecks6(run))) return;
+  const isRedirected = (run.flags & DecisionFlag.icmpRedirect) !== 0;
+  if (isRedirected && run.use !== EntryUse.none && run.router.program.ownErrorsMark) blurByError(run);
   run.currentTtl--;
   place.egress = run.egress;
   if (!runTable(run, HookNumber.forward, TableNumber.mangle)) return;
@@ -232,7 +244,9 @@ function loseAnswered(run: Run): void {
   const marks = run.router.program.ownErrorsMark && causesOwnPacket(run);
   if (!resets && !marks) return;
   const { table } = run;
-  if (run.router.program.zones) {
+  const { zones, bases } = run.router.program;
+  // Rules of raw may give the answer a zone.
+  if (zones && bases[baseIndex(HookNumber.output, TableNumber.raw)]!.length > 0) {
     loseConnection(run);
     return;
   }
@@ -266,14 +280,18 @@ function mayBeReset(run: Run): boolean {
  * may change the mark (linux-forwarding 13).
  */
 function causesOwnPacket(run: Run): boolean {
-  if ((run.flags & (DecisionFlag.rejected | DecisionFlag.icmpRedirect)) !== 0) return true;
+  const isRedirected = (run.flags & DecisionFlag.icmpRedirect) !== 0;
+  return isRedirected || run.disposition === Disposition.delivered || isAnsweredByError(run);
+}
+
+function isAnsweredByError(run: Run): boolean {
+  if ((run.flags & DecisionFlag.rejected) !== 0) return true;
   switch (run.disposition) {
     case Disposition.ttlExpired:
     case Disposition.tooBig:
     case Disposition.noRoute:
     case Disposition.unreachable:
     case Disposition.prohibited:
-    case Disposition.delivered:
       return true;
     case Disposition.martian:
       return (run.status & Status.badOptions) !== 0;

@@ -1,6 +1,7 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
 import type { Family } from '../../net/ip-address.ts';
 import { AddressPool } from './address-pool.ts';
+import { type AnswerMarks, compileErrorMarks } from './answer-marks.ts';
 import { compileDumpedConnections, type DumpedConnections } from './dumped-connections.ts';
 import { compileFib, type Fib } from './fib.ts';
 import { compileLinks, type Links } from './links.ts';
@@ -59,6 +60,8 @@ export interface CompiledRouter {
   readonly listeners: Listeners | undefined;
   /** Connections to a helper's usual port get it by themselves: before Linux 6.0, where the sysctl says so. */
   readonly assignsHelpers: boolean;
+  /** What the router's own ICMP errors may do to connection marks. */
+  readonly errorMarks: AnswerMarks;
   readonly reasons: CommonReasons;
   /** Id of something because of which nothing can be said about any packet, −1. */
   readonly blockingReason: number;
@@ -71,6 +74,7 @@ export function compileRouter(device: LinuxDevice, family: Family = 4, addresses
   const fib = compileFib(device, links, tablesOfRules(device, family), registry, family, addresses);
   const settings = compileSettings(device, links.names, registry);
   const settings6 = compileSettings6(device, links.names, registry, settings);
+  const program = compileProgram(device, links, registry, family);
   return {
     device,
     family,
@@ -79,11 +83,12 @@ export function compileRouter(device: LinuxDevice, family: Family = 4, addresses
     links,
     settings: family === 4 ? settings : settings6.settings,
     settings6,
-    program: compileProgram(device, links, registry, family),
+    program,
     fib,
     rpdb: compileRpdb(device, links, fib, registry, family),
     dumped: family === 4 ? compileDumpedConnections(device) : undefined,
     listeners: family === 4 ? compileListeners(device) : undefined,
+    errorMarks: compileErrorMarks(program, Number(device.sysctls.get('net/ipv4/fwmark_reflect')?.value ?? 0) !== 0),
     assignsHelpers: device.sysctls.get('net/netfilter/nf_conntrack_helper')?.value.trim() === '1',
     reasons: {
       extensionHeaders: registry.unknown('IPv6 packets with extension headers are not modelled'),
@@ -95,9 +100,7 @@ export function compileRouter(device: LinuxDevice, family: Family = 4, addresses
       cut: registry.unknown('the capture cut the frame short'),
       sourceRoute: registry.unknown('packets with a source route option that the router accepts are not modelled'),
       securityOption: registry.unknown('packets with a security label (CIPSO) are not modelled'),
-      shortHeader: registry.unknown(
-        'what this version of iptables-nft makes of a transport header cut short is not known',
-      ),
+      shortHeader: registry.unknown('what this version of iptables makes of a transport header cut short is not known'),
       ingress: registry.unknown('the interface that the packet came in on is not known'),
       multicast: registry.unknown('multicast forwarding is not modelled'),
       fragment: registry.unknown(
