@@ -388,7 +388,7 @@ function localRoutes(links: readonly NetworkInterface[]): Route[] {
 
 /** A packet of a test; `at` in seconds. */
 export interface PacketParts {
-  readonly protocol?: 'tcp' | 'udp' | 'icmp' | 'gre' | 'sctp';
+  readonly protocol?: 'tcp' | 'udp' | 'icmp' | 'gre' | 'sctp' | 'esp';
   /** `address:port` or `address`. */
   readonly from: string;
   readonly to: string;
@@ -435,7 +435,7 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   batch.nanoseconds[row] = Math.round(((parts.at ?? 1000) % 1) * 1e9);
   batch.status[row] =
     Status.ip |
-    (later || protocol === 'gre' || parts.short !== undefined ? 0 : Status.transport) |
+    (later || protocol === 'gre' || protocol === 'esp' || parts.short !== undefined ? 0 : Status.transport) |
     (parts.short === undefined ? 0 : Status.malformed) |
     (parts.quoted === undefined ? 0 : Status.quoted | Status.quotedTuple) |
     (parts.status ?? 0);

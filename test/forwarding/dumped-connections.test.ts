@@ -120,4 +120,12 @@ describe('a connection that the dump has', () => {
     expect(nat('-j MASQUERADE').send('eth0', data)).toMatch(/^undetermined/);
     expect(nat('-j SNAT --to-source 172.16.0.254').send('eth0', data)).toBe('eth2 10.0.0.10');
   });
+
+  it('has its reply, which no other of a protocol without ports may have', () => {
+    const listed = 'unknown 50 599 src=192.168.0.11 dst=10.0.0.10 [UNREPLIED] src=10.0.0.10 dst=192.168.0.9 mark=5';
+    const router = lab(listed, { nat: ['-A POSTROUTING -j SNAT --to-source 192.168.0.9'] });
+    const other = { protocol: 'esp', from: '192.168.0.10', to: '10.0.0.11', at: SECONDS + 1 } as const;
+    expect(router.send('eth0', other)).toBe('eth2 10.0.0.11');
+    expect(router.send('eth0', { ...other, to: '10.0.0.10' })).toMatch(/^undetermined/);
+  });
 });

@@ -1,5 +1,4 @@
 /** Asks the verifier about the second half of a scenario's traffic, of whose first half it sees nothing but the kernel's entries. */
-import { type Comparison, compare } from './compare.ts';
 import type { Oracle } from './oracle/oracle.ts';
 import type { RecordedScenario, Scenario, ScenarioFrame } from './scenario.ts';
 
@@ -36,8 +35,4 @@ export async function askDumped(oracle: Oracle, scenario: Scenario): Promise<Rec
     // Which sources have been redirected already, the second half does not show.
     answers: recorded.answers.slice(half).map(({ errors: _, ...answer }) => answer),
   };
-}
-
-export async function compareDumped(oracle: Oracle, scenario: Scenario): Promise<Comparison> {
-  return compare(await askDumped(oracle, scenario));
 }

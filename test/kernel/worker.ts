@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { type Comparison, compare } from './compare.ts';
-import { compareDumped, hasDumped } from './dumped.ts';
+import { askDumped, hasDumped } from './dumped.ts';
 import { frontDoorDifference } from './front-door.ts';
 import { scenarios } from './generate.ts';
 import { type Oracle, OracleError } from './oracle/oracle.ts';
@@ -82,10 +82,11 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
     }
   }
   if (isTurn(round, options.dumped) && hasDumped(scenario)) {
-    const { disagreements: found } = await compareDumped(oracle, scenario);
+    const dumped = await askDumped(oracle, scenario);
+    const { disagreements: found } = await compare(dumped);
     disagreements += found.length;
-    for (const { frame, verifier, kernel } of found)
-      text += `\n== ${title}: by a dump of connections, frame ${frame + 1} behind it: kernel ${kernel}, verifier ${verifier}\n`;
+    if (found.length > 0)
+      text += `\n== ${title}: by a dump of connections, ${found.length} packets disagree:\n${await describeDisagreement(scenario, dumped)}\n`;
   }
   const throughFrontDoor = isTurn(round, options.frontDoor);
   if (throughFrontDoor) {

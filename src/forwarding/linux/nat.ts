@@ -4,6 +4,7 @@ import { Status } from '../../wire/packet-batch.ts';
 import { unknownReplyKey } from './connection-lookup.ts';
 import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
 import { endsOf } from './connection-tuple.ts';
+import { tupleKey } from './dumped-connections.ts';
 import { HasAddress } from './links.ts';
 import { HookNumber, HOOKS, type Program, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
@@ -182,6 +183,8 @@ function mayBeTaken(run: Run): boolean {
   const ports = words[run.base + Entry.replyPorts]!;
   if (unknownReplies.size > 0 && unknownReplies.has(unknownReplyKey(run.protocol, source, destination, ports >>> 16)))
     return true;
+  const listed = run.router.dumped?.byTuple.get(tupleKey(run.protocol, source, destination, ports, run.zoneReply));
+  if (listed !== undefined && !run.table.restored.has(listed)) return true;
   if (lost.isEmpty) return false;
   const ends = endsOf(run.protocol, ports);
   return lost.has(run.protocol, source, destination, ends) || lost.hasEnd(run.protocol, source, ends);
