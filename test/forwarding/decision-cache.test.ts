@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openCaptureSet } from '../../src/capture/open-capture.ts';
 import { parseDevice } from '../../src/dialects/index.ts';
-import { DecisionBatch } from '../../src/forwarding/decision.ts';
+import { DecisionBatch, DISPOSITIONS } from '../../src/forwarding/decision.ts';
 import type { Forwarder } from '../../src/forwarding/forwarder.ts';
 import { createLinuxForwarder } from '../../src/forwarding/linux/linux-forwarder.ts';
 import type { LinuxDevice } from '../../src/model/linux-device.ts';
@@ -12,10 +12,10 @@ import { trace } from '../../src/verification/trace.ts';
 import { verify } from '../../src/verify.ts';
 import { PacketBatch } from '../../src/wire/packet-batch.ts';
 import { inputsOf, intentOf, routerOf, storedScenarios } from '../scenarios/stored-scenario.ts';
-import { type PacketParts, putPacket } from './builders.ts';
+import { Lab, type PacketParts, putPacket } from './builders.ts';
 
 const SEED_STATE = readFileSync(join('captures', 'seed-own-address', 'router', 'router.txt'), 'utf8');
-const SET_UPS = 80;
+const SET_UPS = 100;
 const PACKETS = 120;
 
 /** The same router, which decides about every packet anew. */
@@ -104,7 +104,7 @@ function setUp(dice: Dice): LinuxDevice {
   });
   const raw =
     dice.below(4) === 0
-      ? `*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING ${dice.pick(['-p udp', '-m ttl --ttl-eq 63', '-i eth2'])} -j ${dice.pick(['NOTRACK', 'MARK --set-xmark 0x1/0xffffffff'])}\nCOMMIT\n`
+      ? `*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING ${dice.pick(['-p udp', '-m ttl --ttl-eq 63', '-i eth2', '-m length --length 700:800'])} -j ${dice.pick(['NOTRACK', 'DROP', 'MARK --set-xmark 0x1/0xffffffff'])}\nCOMMIT\n`
       : '';
   const nat =
     dice.below(3) === 0
@@ -192,6 +192,7 @@ describe('remembered decisions', () => {
       const one = createLinuxForwarder(device);
       const other = createLinuxForwarder(device, { remembersDecisions: false });
       let number = 0;
+      const flowOf = new Map<number, string>();
       for (const { ingress, packet } of traffic(dice)) {
         number++;
         putPacket(batch, 0, packet);
@@ -201,13 +202,48 @@ describe('remembered decisions', () => {
         other.arriveWithMark?.(mark);
         one.decide(batch, 0, one.interfaceIndex(ingress), remembering, 0);
         other.decide(batch, 0, other.interfaceIndex(ingress), anew, 0);
-        if (remembering.record[0]! >= 0) taken++;
+        if (remembering.record[0]! >= 0) {
+          taken++;
+          // What stands behind a record is said of packets of one flow that leave, of no others.
+          const flow = `forwarded ${ingress} ${packet.protocol} ${packet.from} ${packet.to}`;
+          const stamp = remembering.recordStamp[0]!;
+          const disposition = DISPOSITIONS[remembering.disposition[0]!]!;
+          const own = `${disposition} ${ingress} ${packet.protocol} ${packet.from} ${packet.to}`;
+          if (!flowOf.has(stamp)) flowOf.set(stamp, flow);
+          expect(own, `seed ${seed}, packet ${number}`).toBe(flowOf.get(stamp));
+        }
         expect(anew.record[0]).toBe(-1);
         expect(answerOf(one, remembering), `seed ${seed}, packet ${number}`).toEqual(answerOf(other, anew));
       }
     }
     // Else this would prove nothing.
-    expect(taken).toBeGreaterThan((SET_UPS * PACKETS) / 10);
+    expect(taken).toBeGreaterThan((SET_UPS * PACKETS) / 12);
+  });
+
+  it('are of one entry, not of a later one with the same addresses, ports, flags and mark', () => {
+    const router = new Lab({
+      links: ['eth0 192.168.0.254/24', 'eth2 10.0.0.254/24'],
+      tables: {
+        nat: [
+          '-A PREROUTING -m mac --mac-source 02:00:00:00:00:01 -j DNAT --to-destination 10.0.0.20',
+          '-A PREROUTING -m mac --mac-source 02:00:00:00:00:02 -j DNAT --to-destination 10.0.0.30',
+        ],
+      },
+    });
+    const client = '192.168.0.10:5353';
+    const session = (at: number, mac: number, server: string): string[] => {
+      const request = { protocol: 'udp', from: client, to: '10.0.0.10:53' } as const;
+      const ways = [router.send('eth0', { ...request, mac, at })];
+      router.send('eth2', { protocol: 'udp', from: `${server}:53`, to: client, at: at + 1 });
+      for (let packet = 2; packet < 5; packet++)
+        ways.push(router.send('eth0', { ...request, mac: 0x020000000003, at: at + packet }));
+      return ways;
+    };
+    expect(new Set(session(1000, 0x020000000001, '10.0.0.20'))).toEqual(new Set(['eth2 10.0.0.20']));
+    expect(router.decisions.record[0]).toBeGreaterThanOrEqual(0);
+    // Later than the entry lasts.
+    expect(new Set(session(2000, 0x020000000002, '10.0.0.30'))).toEqual(new Set(['eth2 10.0.0.30']));
+    expect(router.decisions.record[0]).toBeGreaterThanOrEqual(0);
   });
 
   it('give the same reports and the same traces, on every stored scenario', async () => {

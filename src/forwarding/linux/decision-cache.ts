@@ -90,7 +90,10 @@ export class DecisionCache {
   /** Of the packet at hand: where its decision stands or will stand. */
   #at = NO_RECORD;
   #stamps = 0;
-  /** Of the decision that {@link recall} took over: its record, and what tells it from others that stood there; −1 where it took none. */
+  /**
+   * Of the decision that {@link recall} took over for the packet at hand: its record, and what tells it from others that stood there; −1
+   * where it took none.
+   */
   record = NO_RECORD;
   stamp = 0;
 
@@ -105,13 +108,18 @@ export class DecisionCache {
     return new DecisionCache(router);
   }
 
+  /** Another packet is at hand, which may end before anything is asked about it. */
+  begin(): void {
+    this.#at = NO_RECORD;
+    this.record = NO_RECORD;
+  }
+
   /**
    * Takes over what was decided about a packet like this one, whose entry has been found and whose state is known; false where none was.
    * Nothing else may be asked between this and {@link keep}.
    */
   recall(run: Run): boolean {
-    this.#at = NO_RECORD;
-    this.record = NO_RECORD;
+    this.begin();
     if (run.steps !== null || run.worlds.position !== 0 || !this.#holds(run)) return false;
     this.#fillKey(run);
     const records = this.#records;

@@ -212,6 +212,7 @@ export class FamilyForwarder {
     if (this.#router.program.tracks) findCandidates(run);
     run.worlds.begin();
     run.inPlace = run.candidateCount === 1;
+    run.remembered?.begin();
     walkPacket(run);
     if (run.worlds.depth === 0) {
       if (run.disposition === Disposition.undetermined) this.#lastReason = run.unknown;
