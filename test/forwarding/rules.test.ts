@@ -450,6 +450,20 @@ describe('what is not modelled is unknown, and only where it matters', () => {
     expect(both(set, set).send('eth0', SYN)).toBe(TO_SPS);
   });
 
+  it('8.14 what legacy or nft rules have translated, the others do not see', () => {
+    const links = ['eth0 192.168.0.254/24', 'eth2 10.0.0.254/24'];
+    const both = (a: string, b: string): string =>
+      new Lab(device({ links, rulesets: [ruleset({ nat: [a] }, 'legacy'), ruleset({ nat: [b] }, 'nft')] })).send(
+        'eth0',
+        SYN,
+      );
+    const first = '-A PREROUTING -p tcp -j DNAT --to-destination 10.0.0.20';
+    expect(both(first, '-A PREROUTING -d 10.0.0.20/32 -j DNAT --to-destination 10.0.0.30')).toBe('eth2 10.0.0.20');
+    expect(both(first, '-A PREROUTING -p tcp -j DNAT --to-destination 10.0.0.30')).toMatch(/^undetermined: which of/);
+    // Another one's ACCEPT ends nothing.
+    expect(both(first, '-A PREROUTING -j ACCEPT')).toBe('eth2 10.0.0.20');
+  });
+
   it('rules that were not given, and native nftables, leave everything undetermined', () => {
     const lab = new Lab({ links: LINKS, known: { netfilter4: false } });
     expect(lab.send('eth0', SYN)).toMatch(/^undetermined: packet filter rules/);

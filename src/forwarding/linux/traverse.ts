@@ -11,6 +11,9 @@ import { EntryUse, type Run } from './run.ts';
 /** What a hook makes of a packet. */
 export const Verdict = { accept: 0, drop: 1, unknown: 2 } as const;
 
+/** A base chain's verdict only: it has translated the packet. */
+const TRANSLATED = 3;
+
 /** Beyond so many choices, unknown MARK rules make bits unknown instead of splitting worlds. */
 const SPLIT_LIMIT = 5;
 /** iptables allows fewer nested jumps than this. */
@@ -20,19 +23,25 @@ const stack = new Int32Array(STACK_LIMIT * 2);
 
 /**
  * Runs a table's base chains of a hook. On a drop, `cause` and the rejected flag of the run are set; on unknown, its `unknown`.
- * Where legacy and nft rules both have the chain, their order is not known (linux-forwarding 8.14): both are tried.
+ * Where legacy and nft rules both have the chain, their order is not known (linux-forwarding 8.14): both are tried. What the one has
+ * translated, the other does not see. Ref: nf_nat_core.c: nf_nat_inet_fn()
  */
 export function traverse(run: Run, hook: number, table: number, place: HookPlace): number {
   const chains = run.router.program.bases[baseIndex(hook, table)]!;
   if (chains.length === 0) return Verdict.accept;
-  if (chains.length === 1) return runBaseChain(run, hook, chains[0]!, place);
+  if (chains.length === 1) return whole(runBaseChain(run, hook, chains[0]!, place));
   const backwards = run.choose(2, run.router.reasons.ruleOrder) === 1;
   for (let index = 0; index < chains.length; index++) {
     const chain = chains[backwards ? chains.length - 1 - index : index]!;
     const verdict = runBaseChain(run, hook, chain, place);
-    if (verdict !== Verdict.accept) return verdict;
+    if (verdict !== Verdict.accept) return whole(verdict);
   }
   return Verdict.accept;
+}
+
+/** A hook's verdict by that of a base chain behind which nothing runs. */
+function whole(verdict: number): number {
+  return verdict === TRANSLATED ? Verdict.accept : verdict;
 }
 
 function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): number {
@@ -100,7 +109,7 @@ function runBaseChain(run: Run, hook: number, base: number, place: HookPlace): n
           run.cause = program.ruleOrigin[rule]!;
           return Verdict.drop;
         }
-        return translateFirst(run, hook, rule) ? Verdict.accept : Verdict.unknown;
+        return translateFirst(run, hook, rule) ? TRANSLATED : Verdict.unknown;
       case TargetKind.unmodelled:
         run.unknown = program.ruleReason[rule]!;
         return Verdict.unknown;
