@@ -5,6 +5,7 @@ import { NO_ENTRY, OTHER_TUPLE } from './connection-lookup.ts';
 import { BEFORE_SLOT, CONFLICT, ENTRY_LENGTH, Entry, EntryFlag, WORKING_SLOT } from './connection-table.ts';
 import { longestTimeout, shortestTimeout } from './connection-timeouts.ts';
 import { invertPorts, isIcmpError, portsOf } from './connection-tuple.ts';
+import { hasNatRules } from './nat.ts';
 import { ZoneFlag } from './program-kinds.ts';
 import { EntryUse, type Run } from './run.ts';
 import { Timeout } from './settings.ts';
@@ -145,6 +146,8 @@ function trackBlindly(run: Run, reason: number): void {
   run.table.clear(WORKING_SLOT);
   run.table.words[run.base + Entry.flags] = EntryFlag.exists | EntryFlag.confirmed | EntryFlag.lost;
   run.connmarkUnknown = -1;
+  const mayBegin = run.view === ConntrackView.new || (run.view === ConntrackView.related && !run.isError);
+  run.mayBeFirst = mayBegin && hasNatRules(run.router.program) && run.choose(2, reason) === 1;
 }
 
 /** Ref: nf_conntrack_core.c: nf_conntrack_inet_error(). */

@@ -6,7 +6,7 @@ import { CONFLICT, Entry, EntryFlag } from './connection-table.ts';
 import { endsOf } from './connection-tuple.ts';
 import { tupleKey } from './dumped-connections.ts';
 import { HasAddress } from './links.ts';
-import { HookNumber, HOOKS, type Program, TargetKind, type Translation } from './program.ts';
+import { baseIndex, HookNumber, HOOKS, type Program, TableNumber, TargetKind, type Translation } from './program.ts';
 import { EntryUse, type Run } from './run.ts';
 import { NO_ZONE } from './zones.ts';
 
@@ -14,7 +14,16 @@ const ICMP_REDIRECT = 5;
 
 /** Whether the nat chains of a hook see the packet: only an entry's first one does (linux-forwarding 1.3). */
 export function meetsNatRules(run: Run): boolean {
-  return run.use === EntryUse.fresh;
+  return run.use === EntryUse.fresh || run.mayBeFirst;
+}
+
+/** Whether it makes a difference that a packet is an entry's first one. */
+export function hasNatRules({ bases, chainStart, chainEnd }: Program): boolean {
+  for (let hook = 0; hook < HOOKS.length; hook++) {
+    for (const chain of bases[baseIndex(hook, TableNumber.nat)]!)
+      if (chainEnd[chain]! > chainStart[chain]!) return true;
+  }
+  return false;
 }
 
 /**

@@ -132,6 +132,8 @@ export class Run {
   oldGone = false;
   /** What becomes of the packet is not known, and in this world it leaves its entry behind. */
   maySurvive = false;
+  /** The packet's entry is not known, and it is taken as the one that makes it. */
+  mayBeFirst = false;
   /** The packet is an ICMP error about the entry's connection: it has no part in the entry's state. */
   isError = false;
   connmark = 0;
@@ -293,6 +295,7 @@ export class Run {
     this.choseNone = false;
     this.oldGone = false;
     this.maySurvive = false;
+    this.mayBeFirst = false;
     this.isError = false;
     this.connmark = 0;
     this.connmarkUnknown = 0;
