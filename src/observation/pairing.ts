@@ -43,19 +43,29 @@ const NO_DEVICE = -1;
 const SEVERAL_DEVICES = -2;
 
 /**
- * Finds for a frame that leaves the router the frame that came in: the same packet, its TTL one less. A ring of the last ingress
- * frames with a hash index; addresses and ports may differ where the packet was translated.
+ * Finds for a frame that leaves the router the frame that came in: the same packet, its TTL one less. The last ingress frames whose copy
+ * has not come yet, with a hash index; addresses and ports may differ where the packet was translated.
+ *
+ * A slot that a copy has freed is the next to be used: where every frame leaves soon, a few slots do, which stay in the processor's cache.
  */
 export class Pairing {
   /** Slots less one: a power of two. */
   readonly #mask: number;
+  /** By bucket: its newest frame. */
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #bucket: Int32Array;
   readonly #time: Float64Array;
   readonly #frames: Int32Array;
-  #cursor = 0;
+  /** By age, of the frames in use; a free slot's `#older` is the next free one. */
+  readonly #older: Int32Array;
+  readonly #newer: Int32Array;
+  #oldest = SLOT_FREE;
+  #newest = SLOT_FREE;
+  #free = SLOT_FREE;
+  /** Slots from this one on were never used. */
+  #unused = 0;
   /** By interface + 1, the only capture device that showed frames of it. */
   readonly #deviceOf: number[] = [];
   /** Copies that came before their frames. */
@@ -76,16 +86,15 @@ export class Pairing {
     this.#bucket = new Int32Array(size);
     this.#time = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
     this.#frames = new Int32Array(FRAME_LENGTH * size);
-    for (let slot = 0; slot < size; slot++) this.#frames[FRAME_LENGTH * slot + TOKEN] = -1;
+    this.#older = new Int32Array(size);
+    this.#newer = new Int32Array(size);
   }
 
   /** Remembers an ingress frame under the caller's token (≥ 0). `translated`: bit 0 the source, bit 1 the destination may change. */
   remember(batch: PacketBatch, row: number, position: number, token: number, translated: number): void {
     const frames = this.#frames;
-    const slot = this.#cursor;
+    const slot = this.#takeSlot();
     const at = FRAME_LENGTH * slot;
-    this.#cursor = (slot + 1) & this.#mask;
-    if (frames[at + TOKEN]! >= 0) this.#unlink(slot);
     const device = batch.captureInterface[row]!;
     const known = this.#deviceOf[position + 1] ?? NO_DEVICE;
     if (known !== device) this.#deviceOf[position + 1] = known === NO_DEVICE ? device : SEVERAL_DEVICES;
@@ -158,8 +167,7 @@ export class Pairing {
     }
     if (best === SLOT_FREE) return -1;
     const token = frames[FRAME_LENGTH * best + TOKEN]!;
-    this.#unlink(best);
-    frames[FRAME_LENGTH * best + TOKEN] = -1;
+    this.#release(best);
     return token;
   }
 
@@ -191,6 +199,39 @@ export class Pairing {
     return false;
   }
 
+  /** A slot for the newest frame; where all are in use, the oldest one's. */
+  #takeSlot(): number {
+    let slot = this.#free;
+    if (slot !== SLOT_FREE) {
+      this.#free = this.#older[slot]!;
+    } else if (this.#unused <= this.#mask) {
+      slot = this.#unused++;
+    } else {
+      slot = this.#oldest;
+      this.#release(slot);
+      this.#free = this.#older[slot]!;
+    }
+    const newest = this.#newest;
+    this.#older[slot] = newest;
+    this.#newer[slot] = SLOT_FREE;
+    if (newest === SLOT_FREE) this.#oldest = slot;
+    else this.#newer[newest] = slot;
+    this.#newest = slot;
+    return slot;
+  }
+
+  #release(slot: number): void {
+    this.#unlink(slot);
+    const older = this.#older[slot]!;
+    const newer = this.#newer[slot]!;
+    if (older === SLOT_FREE) this.#oldest = newer;
+    else this.#newer[older] = newer;
+    if (newer === SLOT_FREE) this.#newest = older;
+    else this.#older[newer] = older;
+    this.#older[slot] = this.#free;
+    this.#free = slot;
+  }
+
   /** In one step: of frames that are all the same the chain is as long as there are slots. */
   #unlink(slot: number): void {
     const next = this.#next[slot]!;
@@ -203,7 +244,6 @@ export class Pairing {
   #same(at: number, batch: PacketBatch, row: number, ttl: number): boolean {
     const frames = this.#frames;
     return (
-      frames[at + TOKEN]! >= 0 &&
       frames[at + IDENTITY] === identityOf(batch, row) &&
       frames[at + SEQUENCE] === (batch.tcpSequence[row]! | 0) &&
       frames[at + ACKNOWLEDGEMENT] === (batch.tcpAcknowledgement[row]! | 0) &&
