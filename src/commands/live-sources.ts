@@ -1,7 +1,7 @@
 import { accessSync, constants, createReadStream, openSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { delimiter, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CapSource } from '../capture/live-cap.ts';
 import { type LiveSource, StreamedCapture } from '../capture/live-source.ts';
@@ -9,7 +9,7 @@ import { NO_TCPDUMP, TcpdumpSource } from '../capture/live-tcpdump.ts';
 import { InputError } from '../text/input-error.ts';
 
 /** The program that captures with cap: beside this one, compiled or not. */
-const CAP_CHILD = new URL(import.meta.url.replace(/live-sources(\.[jt]s)$/, 'live-cap-child$1'));
+const CAP_CHILD = new URL(`live-cap-child${extname(import.meta.url)}`, import.meta.url);
 
 /** What captures. */
 export const VIAS = ['auto', 'cap', 'tcpdump'] as const;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const CLI = join(ROOT, 'dist', 'cli.js');
+const CLI = join(ROOT, 'dist', 'bin', 'cli.js');
 const STAGES = join(ROOT, 'test', 'bench', 'stages.ts');
 /** Prints a process's own peak of resident memory when it ends. */
 const TELL_PEAK =

@@ -28,6 +28,7 @@ function pack(): { folder: string; packed: Packed } {
   const folder = scratch.folder('package');
   for (const name of [
     'src',
+    'scripts',
     'package.json',
     'redirect-verify.schema.json',
     'tsconfig.json',
@@ -57,14 +58,19 @@ describe('the package', () => {
           'README.md',
           'LICENSE',
           'redirect-verify.schema.json',
-          'dist/cli.js',
+          'dist/bin/cli.js',
+          'dist/bin/live-cap-child.js',
+          'dist/bin/LICENSES.txt',
           'dist/index.js',
           'dist/index.d.ts',
         ]),
       );
       expect(
         paths.filter(
-          (path) => !/^((package|redirect-verify\.schema)\.json|README\.md|LICENSE|dist\/.*\.(js|d\.ts))$/.test(path),
+          (path) =>
+            !/^((package|redirect-verify\.schema)\.json|README\.md|LICENSE|dist\/.*\.(js|d\.ts)|dist\/bin\/LICENSES\.txt)$/.test(
+              path,
+            ),
         ),
       ).toEqual([]);
 

@@ -28,7 +28,7 @@ function recipe(name: string, language = 'sh'): string {
 function toolOnPath(): string {
   const script = scratch.write(
     'bin/redirect-verify',
-    `#!/bin/sh\nexec '${process.execPath}' '${join(compiledCli(), 'dist', 'cli.js')}' "$@"\n`,
+    `#!/bin/sh\nexec '${process.execPath}' '${join(compiledCli(), 'dist', 'bin', 'cli.js')}' "$@"\n`,
   );
   chmodSync(script, 0o755);
   return join(scratch.path, 'bin');

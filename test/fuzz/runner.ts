@@ -150,7 +150,7 @@ function spawnCompiled(argv: readonly string[], cwd: string): Promise<Outcome> {
     const { NO_COLOR: _no, FORCE_COLOR: _force, NODE_OPTIONS: _options, ...env } = process.env;
     const child = spawn(
       process.execPath,
-      ['--require', join(cli, 'measure.cjs'), join(cli, 'dist', 'cli.js'), ...argv],
+      ['--require', join(cli, 'measure.cjs'), join(cli, 'dist', 'bin', 'cli.js'), ...argv],
       {
         cwd,
         env,

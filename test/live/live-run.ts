@@ -27,7 +27,7 @@ export function startLive(
   enter: (argv: readonly string[]) => readonly string[] = (argv) => argv,
   environment: Readonly<Record<string, string>> = {},
 ): LiveProcess {
-  const [program, ...rest] = enter([process.execPath, join(compiledCli(), 'dist', 'cli.js'), 'live', ...args]);
+  const [program, ...rest] = enter([process.execPath, join(compiledCli(), 'dist', 'bin', 'cli.js'), 'live', ...args]);
   const child = spawn(program!, rest, { cwd: ROOT, env: { ...process.env, NO_COLOR: '1', ...environment } });
   child.stdin.on('error', () => undefined);
   let stdout = '';
