@@ -34,9 +34,7 @@ writeFileSync(join(target, 'LICENSES.txt'), licences(Object.keys(metafile.inputs
 
 /** Of every package of which something was taken. */
 function licences(inputs) {
-  const folders = new Set(
-    inputs.flatMap((path) => path.match(/^.*node_modules\/(?!\.)(?:@[^/]+\/)?[^/]+/)?.[0] ?? []),
-  );
+  const folders = new Set(inputs.flatMap((path) => path.match(/^.*node_modules\/(?!\.)(?:@[^/]+\/)?[^/]+/)?.[0] ?? []));
   return [...folders]
     .sort()
     .map((folder) => {
