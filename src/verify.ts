@@ -163,7 +163,7 @@ export class LiveVerification {
     const excess = this.#run.excess();
     this.#run.look((run) => {
       const report = buildReport(run, FINDINGS, { sources: this.#source.sources, connections: 'all' });
-      const forgotten = run.connections.filter((item) => excess.has(item.connection));
+      const forgotten = run.connections.filter((item) => excess.has(item.connection.serial));
       const idsOf = (items: typeof forgotten) => new Set(items.map((item) => item.connection.id));
       this.#gone.add(
         report,

@@ -114,7 +114,9 @@ export function isServerBesideSps(run: Verification, { connection }: JudgedConne
 
 /** Ids of the monitored connections that packets beside them belong to. */
 export function strayConnections(run: Verification, stray: Stray): number[] {
-  return run.connections.filter((item) => stray.connections.has(item.connection)).map((item) => item.connection.id);
+  return run.connections
+    .filter((item) => stray.connections.has(item.connection.serial))
+    .map((item) => item.connection.id);
 }
 
 /** Ids of all connections that the failures concern, ascending. */

@@ -28,6 +28,7 @@ import {
   SYN_SEQUENCE,
   TUPLE_KIND,
 } from './connection-rows.ts';
+import { Listing } from './listing.ts';
 import { ServerEnd } from './monitored.ts';
 
 const FIN = 0x01;
@@ -70,6 +71,8 @@ export interface PathCount {
 export interface Connection {
   /** From 1, in the order first seen. */
   id: number;
+  /** Of no other connection of the log, also of those that it forgets. */
+  readonly serial: number;
   readonly family: 4 | 6;
   readonly protocol: number;
   readonly client: Words;
@@ -99,15 +102,21 @@ export interface Connection {
 
 /**
  * The monitored connections of a capture. State grows with connections only, and is kept in columns: a row a connection
- * ({@link ConnectionRows}), a row for each way of it ({@link CountRows}). The lookup table is open-addressed over the live lifetime of
- * each five-tuple; ended lifetimes stay in `connections`.
+ * ({@link ConnectionRows}), a row for each way of it ({@link CountRows}); a {@link Connection} is made of its row when it is asked for. The
+ * lookup table is open-addressed over the live lifetime of each five-tuple; ended lifetimes stay in `connections`.
  */
 export class ConnectionLog {
-  readonly connections: Connection[] = [];
   readonly #rows = new ConnectionRows();
   readonly #counts = new CountRows();
-  /** By row. */
-  readonly #handles: ConnectionOfRow[] = [];
+  /** In the order first seen. */
+  readonly connections = new Listing<Connection>(
+    () => this.#order?.length ?? this.#used,
+    (position) => this.atRow(this.rowAt(position)),
+  );
+  /** Rows in the order in which their connections were first seen; absent while they stand in it. */
+  #order: number[] | undefined;
+  /** Rows that were ever taken. */
+  #used = 0;
   #slots = new Int32Array(1 << 10).fill(-1);
   #live = 0;
   #opened = 0;
@@ -121,10 +130,10 @@ export class ConnectionLog {
   wasEnded = false;
 
   /**
-   * The connection a monitored packet belongs to, made where it is new. `spsSide`: it came in where SPS is, which tells the two TCP
+   * The row of the connection that a monitored packet belongs to, made where it is new. `spsSide`: it came in where SPS is, which tells the two TCP
    * sessions apart that may share a five-tuple.
    */
-  find(batch: PacketBatch, row: number, end: number, spsSide = false): Connection {
+  find(batch: PacketBatch, row: number, end: number, spsSide = false): number {
     const tcp = batch.protocol[row] === IpProtocol.tcp;
     const time = timeOf(batch, row);
     let connection = this.#peek(batch, row, end);
@@ -134,23 +143,30 @@ export class ConnectionLog {
       connection = this.#open(batch, row, toServer, time);
     }
     this.#follow(connection, batch, row, toServer, spsSide);
-    return this.#handles[connection]!;
+    return connection;
   }
 
-  /** The known connection of a packet, by its five-tuple alone; notes nothing but {@link toServer}. */
-  peek(batch: PacketBatch, row: number, end: number): Connection | undefined {
-    return this.#handles[this.#peek(batch, row, end)];
+  /** The row of a packet's known connection, by its five-tuple alone, −1 where there is none; notes nothing but {@link toServer}. */
+  peek(batch: PacketBatch, row: number, end: number): number {
+    return this.#peek(batch, row, end);
   }
 
-  /** Where a connection stands, and the number that tells whether it still stands there: for {@link goOn}. */
-  rowOf(connection: Connection): number {
-    return (connection as ConnectionOfRow).row;
-  }
-
+  /** The connection in a row, as it stands there whenever it is read. */
   atRow(connection: number): Connection {
-    return this.#handles[connection]!;
+    return new ConnectionOfRow(this.#rows, this.#counts, connection);
   }
 
+  /** The row of a connection by its position among {@link connections}. */
+  rowAt(position: number): number {
+    return this.#order === undefined ? position : this.#order[position]!;
+  }
+
+  /** Rows that were ever taken: from 0 on. */
+  get rowLength(): number {
+    return this.#used;
+  }
+
+  /** The number that tells whether a connection still stands in its row: for {@link goOn}. */
   serialAt(connection: number): number {
     return this.#rows.words[CONNECTION_WORDS * connection + SERIAL]!;
   }
@@ -180,11 +196,11 @@ export class ConnectionLog {
     return true;
   }
 
-  /** Adds one packet of a way to a connection; returns the token under which its egress copy is reported. */
-  count(connection: Connection, path: number, batch: PacketBatch, row: number): number {
+  /** Adds one packet of a way to the connection in a row; returns the token under which its egress copy is reported. */
+  count(connection: number, path: number, batch: PacketBatch, row: number): number {
     const { words: rows } = this.#rows;
     const { words } = this.#counts;
-    const head = CONNECTION_WORDS * this.rowOf(connection) + FIRST_TOKEN;
+    const head = CONNECTION_WORDS * connection + FIRST_TOKEN;
     let last = -1;
     for (let token = rows[head]!; token >= 0; token = words[COUNT_WORDS * token + NEXT_TOKEN]!) {
       if (words[COUNT_WORDS * token + PATH] === path) {
@@ -222,26 +238,26 @@ export class ConnectionLog {
     this.#counts.observe(token, position, destinationMac);
   }
 
-  /** Forgets connections. What comes for them later belongs to new ones, of which the opening is missing. */
-  forget(connections: ReadonlySet<Connection>, now: number): void {
+  /** Forgets connections by their serial numbers. What comes for them later belongs to new ones, of which the opening is missing. */
+  forget(serials: ReadonlySet<number>, now: number): void {
     // What a slot holds is the latest lifetime of its five-tuple; older ones have none.
-    const latest = new Set<Connection>();
-    for (const row of this.#slots) if (row >= 0) latest.add(this.#handles[row]!);
-    const kept = this.connections.filter((connection) => !connections.has(connection));
-    for (const connection of connections) {
-      for (const token of connection.paths) this.#freed.push({ token, until: now + COPY_NANOSECONDS });
-      const { row } = connection as ConnectionOfRow;
-      (connection as ConnectionOfRow).leave();
+    const latest = new Set(this.#slots);
+    const kept: number[] = [];
+    for (let position = 0, { length } = this.connections; position < length; position++) {
+      const row = this.rowAt(position);
+      if (!serials.has(this.serialAt(row))) {
+        kept.push(row);
+        continue;
+      }
+      for (const token of this.atRow(row).paths) this.#freed.push({ token, until: now + COPY_NANOSECONDS });
       this.#rows.words[CONNECTION_WORDS * row + SERIAL] = 0;
       this.#freeRows.push(row);
     }
-    this.connections.length = 0;
-    for (const connection of kept) this.connections.push(connection);
+    this.#order = kept;
     this.#slots.fill(-1);
     this.#live = 0;
-    for (const connection of kept) {
-      if (!latest.has(connection)) continue;
-      const { row } = connection as ConnectionOfRow;
+    for (const row of kept) {
+      if (!latest.has(row)) continue;
       this.#slots[this.#freeSlot(row)] = row;
       this.#live++;
     }
@@ -305,11 +321,9 @@ export class ConnectionLog {
 
   #open(batch: PacketBatch, row: number, toServer: boolean, time: number): number {
     const slot = this.#slot(batch, row, toServer);
-    const connection = this.#freeRows.pop() ?? this.#handles.length;
+    const connection = this.#freeRows.pop() ?? this.#used++;
     this.#rows.open(connection, ++this.#opened, batch, row, toServer, time);
-    const handle = new ConnectionOfRow(this.#rows, this.#counts, connection);
-    this.#handles[connection] = handle;
-    this.connections.push(handle);
+    this.#order?.push(connection);
     if (this.#slots[slot] === -1) this.#live++;
     this.#slots[slot] = connection;
     if (this.#live * 2 > this.#slots.length) this.#grow();

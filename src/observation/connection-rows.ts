@@ -38,7 +38,7 @@ export const HAS_SYN = 1 << 19;
 const FIRST = 0;
 export const LAST = 1;
 export const CLOSING = 2;
-export const CONNECTION_TIMES = 4;
+export const CONNECTION_TIMES = 3;
 
 /** Words of a way's row. */
 export const PATH = 0;
@@ -88,20 +88,12 @@ export class ConnectionRows {
     times[CONNECTION_TIMES * row + LAST] = time;
     times[CONNECTION_TIMES * row + CLOSING] = Number.POSITIVE_INFINITY;
   }
-
-  /** One row alone. */
-  copyOf(row: number): ConnectionRows {
-    const copy = new ConnectionRows();
-    copy.words = this.words.slice(CONNECTION_WORDS * row, CONNECTION_WORDS * (row + 1));
-    copy.times = this.times.slice(CONNECTION_TIMES * row, CONNECTION_TIMES * (row + 1));
-    return copy;
-  }
 }
 
-/** A connection as its row stands. */
+/** A connection as its row stands: of no use any more once the log has forgotten it. */
 export class ConnectionOfRow implements Connection {
-  row: number;
-  #rows: ConnectionRows;
+  readonly row: number;
+  readonly #rows: ConnectionRows;
   readonly #counts: CountRows;
 
   constructor(rows: ConnectionRows, counts: CountRows, row: number) {
@@ -110,10 +102,8 @@ export class ConnectionOfRow implements Connection {
     this.row = row;
   }
 
-  /** The row will be that of another connection: this one stays as it is. */
-  leave(): void {
-    this.#rows = this.#rows.copyOf(this.row);
-    this.row = 0;
+  get serial(): number {
+    return this.#word(SERIAL);
   }
 
   get id(): number {

@@ -100,16 +100,17 @@ export class LiveRun {
   }
 
   /**
-   * The connections to forget, a fifth of what may be remembered: those first of which conntrack would first have no entry any more, and those
+   * Serial numbers of the connections to forget, a fifth of what may be remembered: those first of which conntrack would first have no entry any more, and those
    * in which something happened a moment ago last. Empty where not too many are remembered.
    */
-  excess(): ReadonlySet<Connection> {
+  excess(): ReadonlySet<number> {
     if (!this.isTooLarge) return new Set();
     const { connections } = this.#run!.log;
     const count = connections.length - Math.floor(this.#mostConnections * 0.8);
     const order = (a: Connection, b: Connection): number =>
       Number(this.isUnderWay(a)) - Number(this.isUnderWay(b)) || expiryOf(a) - expiryOf(b);
-    return new Set([...connections].sort(order).slice(0, count));
+    const first = [...connections].sort(order).slice(0, count);
+    return new Set(first.map(({ serial }) => serial));
   }
 
   /** Whether something happened in a connection a moment ago, so that what is missing may still come. */
@@ -117,9 +118,9 @@ export class LiveRun {
     return connection.lastTime > (this.#run?.lastTime ?? 0) - UNDER_WAY_NANOSECONDS;
   }
 
-  /** Forgets connections; what of them may still be needed is the caller's to keep. */
-  forget(connections: ReadonlySet<Connection>): void {
-    this.#run?.log.forget(connections, this.#run.lastTime);
+  /** Forgets connections by their serial numbers; what of them may still be needed is the caller's to keep. */
+  forget(serials: ReadonlySet<number>): void {
+    this.#run?.log.forget(serials, this.#run.lastTime);
   }
 
   /** Nothing comes any more: the next answer is the last. */

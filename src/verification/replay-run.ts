@@ -2,7 +2,7 @@ import type { CaptureSet } from '../capture/capture-set.ts';
 import { DecisionBatch, DecisionFlag, Disposition } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
-import { type Connection, ConnectionLog } from '../observation/connection-log.ts';
+import { ConnectionLog } from '../observation/connection-log.ts';
 import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
 import { Pairing } from '../observation/pairing.ts';
 import { Side, type Vantage } from '../observation/vantage.ts';
@@ -71,7 +71,8 @@ export class ReplayRun implements Replay {
   #sawSpsSide = false;
   /** Of the packet at hand. */
   #end: number = ServerEnd.none;
-  #connection: Connection | undefined;
+  /** Its row in the log. */
+  #connection = -1;
   #path = -1;
   #translated = 0;
   readonly #explain: () => ReturnType<Forwarder['explainLast']>;
@@ -240,7 +241,7 @@ export class ReplayRun implements Replay {
       this.log.countAgain(token, batch, row);
     } else {
       const path = this.#intern(batch, row, position, toServer, false);
-      token = this.log.count(this.log.atRow(flows.connection), path, batch, row);
+      token = this.log.count(flows.connection, path, batch, row);
       flows.setToken(kind, token);
     }
     this.#awaitCopy(batch, row, position, token, flows.translated);
@@ -248,7 +249,7 @@ export class ReplayRun implements Replay {
   }
 
   #beginFlow(batch: PacketBatch, row: number, spsSide: boolean): void {
-    const connection = this.log.rowOf(this.#connection!);
+    const connection = this.#connection;
     this.#flows.begin(
       this.#decisions,
       0,
@@ -312,7 +313,7 @@ export class ReplayRun implements Replay {
 
   /** Counts the packet on its connection. */
   #count(batch: PacketBatch, row: number, position: number): void {
-    const token = this.log.count(this.#connection!, this.#path, batch, row);
+    const token = this.log.count(this.#connection, this.#path, batch, row);
     if (!this.#options.whatIf) this.#awaitCopy(batch, row, position, token, this.#translated);
   }
 
@@ -374,7 +375,7 @@ export class ReplayRun implements Replay {
     if (end !== ServerEnd.none || spsSide) return end;
     const anybody = this.#monitored.serverEnd(batch, row, true);
     if (anybody !== ServerEnd.source) return ServerEnd.none;
-    return this.log.peek(batch, row, anybody) === undefined ? ServerEnd.none : ServerEnd.source;
+    return this.log.peek(batch, row, anybody) < 0 ? ServerEnd.none : ServerEnd.source;
   }
 
   /** The packet as it leaves: a reply to a translated connection belongs to the connection as its client knows it. */
@@ -463,13 +464,12 @@ export class ReplayRun implements Replay {
     const flags = batch.tcpFlags[row]! & (Flag.syn | Flag.ack);
     if (!this.covers || end !== ServerEnd.destination || batch.protocol[row] !== IpProtocol.tcp || flags !== Flag.syn)
       return;
-    this.log.find(batch, row, end).isRouters = true;
+    this.log.atRow(this.log.find(batch, row, end)).isRouters = true;
   }
 
   /** A frame that left without having been captured on its way in: the router's state knows it, and nothing is judged by it. */
   #feedUncaptured(batch: PacketBatch, row: number, position: number, end: number): void {
-    const connection = this.log.find(batch, row, end, !this.senders.facesSps(position));
-    connection.unpairedEgress++;
+    this.log.atRow(this.log.find(batch, row, end, !this.senders.facesSps(position))).unpairedEgress++;
     const spsPosition = this.senders.spsInterfaces[0];
     if (this.senders.facesSps(position) || spsPosition === undefined || this.#isCaptured(spsPosition)) return;
     batch.ttl[row] = batch.ttl[row]! + 1;

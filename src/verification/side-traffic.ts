@@ -1,6 +1,6 @@
 import { type DecisionBatch, Disposition } from '../forwarding/decision.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
-import type { Connection, ConnectionLog } from '../observation/connection-log.ts';
+import type { ConnectionLog } from '../observation/connection-log.ts';
 import { ServerEnd } from '../observation/monitored.ts';
 import { ICMP_REDIRECT, isIcmpQuery } from '../wire/icmp-type.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
@@ -8,7 +8,8 @@ import type { FrameRef } from './path-table.ts';
 
 /** Packets that belong to a redirected connection without being of its five-tuple, and that take another way. */
 export interface Stray {
-  readonly connections: Set<Connection>;
+  /** By their serial numbers. */
+  readonly connections: Set<number>;
   packets: number;
   readonly first: FrameRef;
   readonly ingress: number;
@@ -28,17 +29,17 @@ export class SideTraffic {
   /** ICMP errors about redirected connections that do not go to SPS, by way. */
   readonly errors = new Map<string, Stray>();
   readonly #log: ConnectionLog;
-  readonly #first = new Map<string, Connection>();
+  readonly #first = new Map<string, number>();
   readonly #quoted = new PacketBatch(1);
 
   constructor(log: ConnectionLog) {
     this.#log = log;
   }
 
-  /** A first fragment of a connection, redirected to SPS. */
-  noteFirstFragment(batch: PacketBatch, row: number, connection: Connection): void {
+  /** A first fragment of the connection in a row of the log, redirected to SPS. */
+  noteFirstFragment(batch: PacketBatch, row: number, connection: number): void {
     if (this.#first.size >= MOST_PENDING) this.#first.delete(this.#first.keys().next().value!);
-    this.#first.set(datagramKey(batch, row), connection);
+    this.#first.set(datagramKey(batch, row), this.#log.serialAt(connection));
   }
 
   /** Whether the first fragment of this one's packet was redirected. */
@@ -66,8 +67,9 @@ export class SideTraffic {
     }
     quoted.sourcePort[0] = batch.quotedSourcePort[row]!;
     quoted.destinationPort[0] = batch.quotedDestinationPort[row]!;
-    const connection = this.#log.peek(quoted, 0, ServerEnd.destination) ?? this.#log.peek(quoted, 0, ServerEnd.source);
-    if (connection !== undefined) add(this.errors, batch, row, ingress, decisions, connection);
+    let connection = this.#log.peek(quoted, 0, ServerEnd.destination);
+    if (connection < 0) connection = this.#log.peek(quoted, 0, ServerEnd.source);
+    if (connection >= 0) add(this.errors, batch, row, ingress, decisions, this.#log.serialAt(connection));
   }
 }
 
@@ -77,7 +79,7 @@ function add(
   row: number,
   ingress: number,
   decisions: DecisionBatch,
-  connection: Connection,
+  connection: number,
 ): void {
   if (decisions.disposition[0] !== Disposition.forwarded) return;
   const egress = decisions.egress[0]!;
@@ -86,7 +88,7 @@ function add(
   const stray =
     known ??
     ({
-      connections: new Set<Connection>(),
+      connections: new Set<number>(),
       packets: 0,
       first: { file: batch.file[row]!, frame: batch.frameNumber[row]! },
       ingress,

@@ -2,7 +2,7 @@ import type { DecisionBatch } from '../forwarding/decision.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import { type IpAddress, ipv4 } from '../net/ip-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
-import { type Connection, type ConnectionLog, Seen } from '../observation/connection-log.ts';
+import { type ConnectionLog, Seen } from '../observation/connection-log.ts';
 import { type MonitoredServices, ServerEnd } from '../observation/monitored.ts';
 import type { PacketBatch } from '../wire/packet-batch.ts';
 import type { ResolvedIntent } from './intent.ts';
@@ -15,6 +15,13 @@ interface Endpoint {
   readonly port: number;
 }
 
+interface Translation {
+  /** Of the connection: another one may stand in its row later. */
+  readonly serial: number;
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+}
+
 /** What SPS does that the capture does not show: in a what-if, and where no interface that faces it was captured. */
 export class UnseenSps {
   readonly #router: Router;
@@ -22,8 +29,8 @@ export class UnseenSps {
   readonly #monitored: MonitoredServices;
   readonly #senders: Senders;
   readonly #log: ConnectionLog;
-  /** How the requests of connections leave that the router translates: answers come back to that. */
-  readonly #translations = new WeakMap<Connection, { readonly source: Endpoint; readonly destination: Endpoint }>();
+  /** By row, how the requests of connections leave that the router translates: answers come back to that. */
+  readonly #translations = new Map<number, Translation>();
 
   constructor(
     router: Router,
@@ -39,9 +46,15 @@ export class UnseenSps {
     this.#log = log;
   }
 
-  /** The request of a connection leaves translated, as the decision's first row says. */
-  rememberTranslation(connection: Connection, decisions: DecisionBatch): void {
+  #translationOf(connection: number): Translation | undefined {
+    const known = this.#translations.get(connection);
+    return known?.serial === this.#log.serialAt(connection) ? known : undefined;
+  }
+
+  /** The request of the connection in a row leaves translated, as the decision's first row says. */
+  rememberTranslation(connection: number, decisions: DecisionBatch): void {
     this.#translations.set(connection, {
+      serial: this.#log.serialAt(connection),
       source: { address: decisions.leavingSource[0]!, port: decisions.leavingSourcePort[0]! },
       destination: { address: decisions.leavingDestination[0]!, port: decisions.leavingDestinationPort[0]! },
     });
@@ -65,7 +78,7 @@ export class UnseenSps {
     if (this.#log.toServer) return false;
     batch.sourceMac[row] = this.#senders.anyMac;
     batch.ttl[row] = 64;
-    const translation = connection === undefined ? undefined : this.#translations.get(connection);
+    const translation = connection < 0 ? undefined : this.#translationOf(connection);
     if (translation !== undefined) {
       batch.source[4 * row] = translation.destination.address;
       batch.sourcePort[row] = translation.destination.port;
@@ -83,15 +96,17 @@ export class UnseenSps {
   completeHandshake(batch: PacketBatch, row: number, forwarder: Forwarder, decisions: DecisionBatch): void {
     const end = this.#monitored.serverEnd(batch, row, false);
     if (end !== ServerEnd.destination) return;
-    const connection = this.#log.peek(batch, row, end);
-    if (connection === undefined || (connection.seen & Seen.synToServer) === 0) return;
+    const at = this.#log.peek(batch, row, end);
+    if (at < 0) return;
+    const connection = this.#log.atRow(at);
+    if ((connection.seen & Seen.synToServer) === 0) return;
     if ((connection.seen & (Seen.synToClient | Seen.answerMade)) !== 0) return;
     connection.seen |= Seen.answerMade;
     const client = addressAt(batch.family[row]!, batch.source, row);
     if (isOnSpsSegment(this.#router, this.#resolved.intent, client)) return;
     const position = this.#senders.spsInterfaces[0];
     if (position === undefined) return;
-    const translation = this.#translations.get(connection);
+    const translation = this.#translationOf(at);
     const packet = makePacket({
       protocol: IpProtocol.tcp,
       source:

@@ -25,7 +25,7 @@ type Packet = RowParts & { readonly end?: number; readonly bySps?: boolean };
 function idsOf(list: readonly Packet[]): number[] {
   const log = new ConnectionLog();
   return list.map(
-    ({ end = ServerEnd.destination, bySps = false, ...parts }) => log.find(rows(parts), 0, end, bySps).id,
+    ({ end = ServerEnd.destination, bySps = false, ...parts }) => log.atRow(log.find(rows(parts), 0, end, bySps)).id,
   );
 }
 
@@ -153,15 +153,16 @@ describe('packets of one five-tuple', () => {
   it('are of one direction by who began, where both ends are monitored ports', () => {
     const log = new ConnectionLog();
     const there = { sourcePort: 3389, destinationPort: 3389, flags: SYN };
-    const first = log.find(rows(there), 0, ServerEnd.both);
+    const first = log.atRow(log.find(rows(there), 0, ServerEnd.both));
     expect([first.id, log.toServer]).toEqual([1, true]);
-    const answer = log.find(rows(back({ ...there, flags: SYN_ACK })), 0, ServerEnd.both);
+    const answer = log.atRow(log.find(rows(back({ ...there, flags: SYN_ACK })), 0, ServerEnd.both));
     expect([answer.id, log.toServer]).toEqual([1, false]);
   });
 
   it('begin with an answer where the request was not captured', () => {
     const log = new ConnectionLog();
-    const answer = log.find(rows(back({ sourcePort: 3389, destinationPort: 3389, flags: SYN_ACK })), 0, ServerEnd.both);
+    const opening = rows(back({ sourcePort: 3389, destinationPort: 3389, flags: SYN_ACK }));
+    const answer = log.atRow(log.find(opening, 0, ServerEnd.both));
     expect(log.toServer).toBe(false);
     expect(answer.client[0]).toBe(0xc0a8000a);
   });
@@ -170,7 +171,7 @@ describe('packets of one five-tuple', () => {
 describe('what was seen of a connection', () => {
   it('is kept by direction', () => {
     const log = new ConnectionLog();
-    const seen = (parts: RowParts, end: number): number => log.find(rows(parts), 0, end).seen;
+    const seen = (parts: RowParts, end: number): number => log.atRow(log.find(rows(parts), 0, end)).seen;
     expect(seen({ flags: SYN }, ServerEnd.destination)).toBe(Seen.synToServer);
     expect(seen(back({ flags: SYN_ACK }), ServerEnd.source)).toBe(Seen.synToServer | Seen.synToClient);
     expect(seen({ flags: ACK }, ServerEnd.destination) & Seen.establishedByClient).not.toBe(0);
@@ -213,9 +214,9 @@ describe('a log of many connections', () => {
       sequence: index,
     });
     for (let index = 0; index < 5000; index++)
-      expect(log.find(rows(parts(index)), 0, ServerEnd.destination).id).toBe(index + 1);
+      expect(log.atRow(log.find(rows(parts(index)), 0, ServerEnd.destination)).id).toBe(index + 1);
     for (let index = 0; index < 5000; index++)
-      expect(log.find(rows({ ...parts(index), flags: ACK }), 0, ServerEnd.destination).id).toBe(index + 1);
+      expect(log.atRow(log.find(rows({ ...parts(index), flags: ACK }), 0, ServerEnd.destination)).id).toBe(index + 1);
     expect(log.connections).toHaveLength(5000);
   });
 
@@ -235,7 +236,9 @@ describe('a log of many connections', () => {
           const key = `${host}/${port}/${protocol}`;
           if (!known.has(key)) known.set(key, known.size + 1);
           const batch = rows(reversed ? back(forth) : forth);
-          expect(log.find(batch, 0, reversed ? ServerEnd.source : ServerEnd.destination).id).toBe(known.get(key));
+          expect(log.atRow(log.find(batch, 0, reversed ? ServerEnd.source : ServerEnd.destination)).id).toBe(
+            known.get(key),
+          );
           expect(log.toServer).toBe(!reversed);
         }
         expect(log.connections).toHaveLength(known.size);
