@@ -33,7 +33,7 @@ export const redirectFailsOpen: Finding = {
     // Where the router itself notices that SPS is silent, that is worth a warning; an interface that goes down only where it is asked.
     if (passedOver.length > 0 || !(run.asksAboutLoss || run.router.assumingDown !== undefined)) return passedOver;
     const found = new Map<string, Detected>();
-    for (const item of run.connections.slice(0, CONNECTIONS_ASKED)) {
+    for (const item of run.connections.first(CONNECTIONS_ASKED)) {
       if (item.leg === 'server') continue;
       for (const { how, fix } of run.sessionsOf(item).flatMap((spec) => openingsOf(run.router, spec))) {
         const interfaceOnly = how === 'interface-down';

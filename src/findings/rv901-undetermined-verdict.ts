@@ -149,10 +149,12 @@ const LOST_BY_ACCIDENT = 5;
 function neverSeen(run: Verification): Set<number> {
   const packets = new Map<number, number>();
   const seen = new Set<number>();
-  for (const way of run.connections.flatMap((item) => item.ways)) {
-    if (!leavesCaptured(run, way)) continue;
-    packets.set(way.path.index, (packets.get(way.path.index) ?? 0) + way.count.packets);
-    if (way.count.observed.length > 0) seen.add(way.path.index);
+  for (const item of run.connections) {
+    for (const way of item.ways) {
+      if (!leavesCaptured(run, way)) continue;
+      packets.set(way.path.index, (packets.get(way.path.index) ?? 0) + way.count.packets);
+      if (way.count.observed.length > 0) seen.add(way.path.index);
+    }
   }
   const never = [...packets].filter(([path, count]) => !seen.has(path) && (!run.lossy || count >= LOST_BY_ACCIDENT));
   return new Set(never.map(([path]) => path));

@@ -228,6 +228,21 @@ export class ConnectionLog {
     return new CountOfRow(this.#counts, token);
   }
 
+  /** The ways of the connection in a row: the token of the first of them, −1 where there is none. */
+  firstToken(connection: number): number {
+    return this.#rows.words[CONNECTION_WORDS * connection + FIRST_TOKEN]!;
+  }
+
+  /** The token of the connection's next way, −1 where there is none. */
+  nextToken(token: number): number {
+    return this.#counts.words[COUNT_WORDS * token + NEXT_TOKEN]!;
+  }
+
+  /** Index of a token's way in the path table. */
+  pathOf(token: number): number {
+    return this.#counts.words[COUNT_WORDS * token + PATH]!;
+  }
+
   /** How many tokens there are: from 0 on. */
   get countLength(): number {
     return this.#counts.length;

@@ -24,6 +24,11 @@ export class Listing<Item> implements Iterable<Item> {
     for (let position = 0; position < this.length; position++) yield this.#make(position);
   }
 
+  /** The first ones, as an array. */
+  first(count: number): Item[] {
+    return Array.from({ length: Math.min(count, this.length) }, (_, position) => this.#make(position));
+  }
+
   some(test: (item: Item) => boolean): boolean {
     return this.find(test) !== undefined;
   }

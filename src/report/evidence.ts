@@ -48,10 +48,11 @@ const ROLES: readonly Role[] = ['client-request', 'sps-reply', 'sps-request', 's
 export function buildEvidence(run: Verification, report: Report, sequences: readonly PacketSequence[]): Evidence {
   const facing = new Set(report.intent.spsInterfaces);
   const side = (toServer: boolean): string | undefined => {
-    const way = run.connections
-      .flatMap((item) => item.ways)
-      .find(({ path, fromSps }) => path.toServer === toServer && fromSps === false);
-    return way === undefined ? undefined : run.interfaceName(way.path.ingress);
+    for (const { ways } of run.connections) {
+      const way = ways.find(({ path, fromSps }) => path.toServer === toServer && fromSps === false);
+      if (way !== undefined) return run.interfaceName(way.path.ingress);
+    }
+    return undefined;
   };
   const clientInterface = side(true);
   const [server] = run.intent.servers;
@@ -97,7 +98,7 @@ const MOST_SESSIONS = 50;
 
 function countRight(run: Verification, role: Role, counts: Record<Category, number>): number {
   let total = 0;
-  for (const item of run.connections.slice(0, MOST_SESSIONS)) {
+  for (const item of run.connections.first(MOST_SESSIONS)) {
     const [spec] = run.sessionsOf(item);
     if (spec === undefined) continue;
     for (const probe of runSession(run.replay.forwarder, spec)) {

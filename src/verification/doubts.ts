@@ -50,26 +50,27 @@ export class Doubts {
     this.#partial = partial;
   }
 
-  /** Reasons why a connection is not verified; none where the capture shows all of it. `spec`: the session that it belongs to. */
-  of(item: JudgedConnection, spec: SessionSpec | undefined, specSharing: SessionSpec | undefined): string[] {
+  /** Reasons why a connection is not verified; none where the capture shows all of it. `specOf`: the session that it belongs to. */
+  of(
+    item: JudgedConnection,
+    specOf: () => SessionSpec | undefined,
+    specSharing: () => SessionSpec | undefined,
+  ): string[] {
     const { complete, mayShareTuple, resolved } = this.#partial;
     const reasons: string[] = [];
     const isTcp = item.connection.protocol === IpProtocol.tcp;
-    const shared =
-      specSharing === undefined ? undefined : { ...specSharing, unrelatedSequences: true, serverLegOnly: false };
     if (complete) {
       const isOpen = item.leg === 'both' && !showsBothSessions(item);
-      if (isTcp && isOpen && shared !== undefined && this.#escapesWhenInvalid(shared)) reasons.push(NOT_YET);
+      if (isTcp && isOpen && this.#escapesSharing(specSharing())) reasons.push(NOT_YET);
       return reasons;
     }
     if (item.ways.length === 0 && item.connection.unpairedEgress > 0)
       reasons.push(
         'its packets were captured as they left the router only: where they came from, and so whether past SPS, is not known',
       );
-    const besideEscapes = spec?.clientOnSpsSegment === true && this.#escapesWhenInvalid(spec);
-    const sharedEscapes = mayShareTuple && shared !== undefined && this.#escapesWhenInvalid(shared);
-    if (isTcp && besideEscapes) reasons.push(PAST_ROUTER);
-    if (isTcp && sharedEscapes)
+    const spec = specOf();
+    if (isTcp && spec?.clientOnSpsSegment === true && this.#escapesWhenInvalid(spec)) reasons.push(PAST_ROUTER);
+    if (isTcp && mayShareTuple && this.#escapesSharing(specSharing()))
       reasons.push(
         "where SPS uses the client's address and port, conntrack may take packets for INVALID, which go past SPS: not all interfaces are in the capture, or it lacks packets",
       );
@@ -89,6 +90,10 @@ export class Doubts {
     if (intent.clients.length > 0) return !intent.clients.some((clients) => prefixContains(clients, client));
     const toward = router.interfaceToward(client);
     return toward !== undefined && intent.spsInterfaces.includes(toward) && !isOnSpsSegment(router, intent, client);
+  }
+
+  #escapesSharing(spec: SessionSpec | undefined): boolean {
+    return spec !== undefined && this.#escapesWhenInvalid({ ...spec, unrelatedSequences: true, serverLegOnly: false });
   }
 
   /** Whether with every packet seen some of the session would be INVALID, and not go where they should. */

@@ -37,7 +37,7 @@ export function roleOf(toServer: boolean, fromSps: boolean): Role {
 }
 
 /** Groups everything that fails by what it is and by the statement that decides. */
-export function collectFailures(connections: readonly JudgedConnection[], forwarder: Forwarder): Failure[] {
+export function collectFailures(connections: Iterable<JudgedConnection>, forwarder: Forwarder): Failure[] {
   const groups = new FailureGroups(forwarder);
   for (const { connection, ways, probes } of connections) {
     for (const way of ways) groups.addWay(way, connection.id);

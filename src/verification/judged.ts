@@ -9,13 +9,15 @@ export type Leg = 'client' | 'server' | 'both';
 
 /** One way that packets of a connection took, judged. */
 export interface JudgedWay {
+  /** In the log: of no other way. */
+  readonly token: number;
   readonly path: Path;
   readonly count: PathCount;
   /** Undefined: it cannot be told. */
-  readonly fromSps: boolean | undefined;
-  readonly category: Category;
+  fromSps: boolean | undefined;
+  category: Category;
   /** A straggler outside a live entry: it does not decide the verdict (RV513). */
-  readonly stray: boolean;
+  stray: boolean;
 }
 
 /** What was synthesized for a connection, because the capture does not show it. */
@@ -32,13 +34,13 @@ export interface JudgedProbes {
 /** A monitored connection with everything that is said about it. */
 export interface JudgedConnection {
   readonly connection: Connection;
-  ways: readonly JudgedWay[];
+  readonly ways: readonly JudgedWay[];
   /** Its client is an address of the router: a client whom the router hides, of whose connection the opening was not captured. */
   readonly clientIsRouter: boolean;
   /** It came in where the redirect takes no clients, and may be SPS's own by an interface that nobody named. */
   mayBeOfSps: boolean;
-  leg: Leg;
-  session?: number;
+  readonly leg: Leg;
+  session: number | undefined;
   /** Client legs: SPS's connection to the server was captured. */
   hasServerLeg: boolean;
   probes: JudgedProbes;

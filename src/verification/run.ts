@@ -4,6 +4,7 @@ import type { Step } from '../forwarding/walk.ts';
 import type { Intent } from '../model/intent.ts';
 import type { JoinIntent } from '../model/join-intent.ts';
 import type { IpAddress } from '../net/ip-address.ts';
+import type { Listing } from '../observation/listing.ts';
 import { assess } from './assess.ts';
 import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
 import { addUncovered, collectFailures, decider } from './failures.ts';
@@ -127,7 +128,7 @@ function joinedNodes({ sps }: JoinIntent, intent: Intent): readonly IpAddress[] 
 
 /** One session for each kind of failure, with the connections it stands for: what mends it mends its like. */
 function failingSpecs(
-  connections: readonly JudgedConnection[],
+  connections: Listing<JudgedConnection>,
   specOf: (item: JudgedConnection) => readonly SessionSpec[],
 ): Map<SessionSpec, number[]> {
   const byKind = new Map<string, { spec: SessionSpec; connections: number[] }>();
@@ -151,7 +152,7 @@ function failingSpecs(
 
 /** A session for each kind of connection that goes where it should: no fix may break it. */
 function healthySpecs(
-  connections: readonly JudgedConnection[],
+  connections: Listing<JudgedConnection>,
   specOf: (item: JudgedConnection) => readonly SessionSpec[],
 ): SessionSpec[] {
   const specs = new Map<string, SessionSpec>();

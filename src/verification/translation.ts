@@ -1,5 +1,6 @@
 import { DecisionFlag } from '../forwarding/decision.ts';
 import type { Intent } from '../model/intent.ts';
+import type { Listing } from '../observation/listing.ts';
 import { flowOf } from './diagnose.ts';
 import { roleOf } from './failures.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
@@ -11,10 +12,10 @@ export function untranslatedFix(
   router: Router,
   intent: Intent,
   way: JudgedWay,
-  connections: readonly JudgedConnection[],
+  connections: Listing<JudgedConnection>,
   specOf: (item: JudgedConnection) => readonly SessionSpec[],
 ): Remedy | undefined {
-  const item = connections.find((candidate) => candidate.ways.includes(way));
+  const item = connections.find((candidate) => candidate.ways.some(({ token }) => token === way.token));
   const [spec] = item === undefined ? [] : specOf(item);
   if (spec === undefined) return undefined;
   const role = roleOf(way.path.toServer, way.fromSps === true);

@@ -2,6 +2,7 @@ import type { CaptureFileSummary, CaptureInterface } from '../capture/capture-se
 import type { Problem, Where } from '../diagnostic/diagnostic.ts';
 import type { Intent } from '../model/intent.ts';
 import type { JoinIntent } from '../model/join-intent.ts';
+import type { Listing } from '../observation/listing.ts';
 import type { DiagnosisResult } from './diagnose.ts';
 import type { Failure } from './failures.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
@@ -27,7 +28,7 @@ export interface Verification {
   readonly captureInterfaces: readonly CaptureInterface[];
   /** Of the captures, then of the router's state. */
   readonly problems: readonly Problem[];
-  readonly connections: readonly JudgedConnection[];
+  readonly connections: Listing<JudgedConnection>;
   readonly failures: readonly Failure[];
   readonly diagnosis: DiagnosisResult;
   /** Whether what goes past SPS would be in the capture: every interface that monitored connections can use is. */
