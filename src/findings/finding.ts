@@ -112,11 +112,19 @@ export function isServerBesideSps(run: Verification, { connection }: JudgedConne
   return isOnSpsSegment(run.router, run.intent, { family: connection.family, words: connection.server });
 }
 
+/** Ids of the connections that pass a test, ascending, and the first of them. */
+export function connectionsWhere(
+  run: Verification,
+  test: (item: JudgedConnection) => boolean,
+): { readonly ids: readonly number[]; readonly first: JudgedConnection | undefined } {
+  const ids: number[] = [];
+  for (const item of run.connections) if (test(item)) ids.push(item.connection.id);
+  return { ids, first: ids[0] === undefined ? undefined : run.connections.at(ids[0] - 1) };
+}
+
 /** Ids of the monitored connections that packets beside them belong to. */
-export function strayConnections(run: Verification, stray: Stray): number[] {
-  return run.connections
-    .filter((item) => stray.connections.has(item.connection.serial))
-    .map((item) => item.connection.id);
+export function strayConnections(run: Verification, stray: Stray): readonly number[] {
+  return connectionsWhere(run, ({ connection }) => stray.connections.has(connection.serial)).ids;
 }
 
 /** Ids of all connections that the failures concern, ascending. */
@@ -170,7 +178,7 @@ function placeOf(run: Verification, failure: Failure, notes: readonly Note[]): W
   const decided = notes.findLast((note) => note.where !== undefined)?.where;
   if (decided !== undefined) return decided;
   const [first] = failure.connections;
-  const connection = run.connections.find((item) => item.connection.id === first)?.connection;
+  const connection = first === undefined ? undefined : run.connections.at(first - 1)?.connection;
   if (connection === undefined) return undefined;
   return run.placeOf({ file: connection.firstFile, frame: connection.firstFrame }, -1);
 }

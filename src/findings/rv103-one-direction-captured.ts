@@ -1,4 +1,4 @@
-import { detected, type Finding, isServerBesideSps } from './finding.ts';
+import { connectionsWhere, detected, type Finding, isServerBesideSps } from './finding.ts';
 
 /** RV103. */
 export const oneDirectionCaptured: Finding = {
@@ -16,7 +16,7 @@ export const oneDirectionCaptured: Finding = {
   },
   detect: (run) => {
     if (run.mode === 'what-if') return [];
-    const oneSided = run.connections.filter((item) => {
+    const { ids, first } = connectionsWhere(run, (item) => {
       const toServer = item.ways.some((way) => way.path.toServer);
       const toClient = item.ways.some((way) => !way.path.toServer);
       // What SPS sends to a server beside it does not pass the router.
@@ -24,14 +24,13 @@ export const oneDirectionCaptured: Finding = {
       // Where SPS's side was captured, what is missing there was not sent.
       return toServer !== toClient && (!toServer || !run.spsSideCaptured || item.leg === 'server');
     });
-    const [first] = oneSided;
     if (first === undefined) return [];
     return [
       detected({
-        message: `only one direction of ${oneSided.length === 1 ? 'a connection' : `${oneSided.length} connections`} is in the capture; the other was synthesized`,
+        message: `only one direction of ${ids.length === 1 ? 'a connection' : `${ids.length} connections`} is in the capture; the other was synthesized`,
         key: 'RV103',
-        count: oneSided.length,
-        connections: oneSided.map((item) => item.connection.id),
+        count: ids.length,
+        connections: ids,
         where: run.placeOf(
           { file: first.connection.firstFile, frame: first.connection.firstFrame },
           first.ways[0]?.path.ingress ?? -1,

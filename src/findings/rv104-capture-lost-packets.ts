@@ -2,7 +2,7 @@ import { ConntrackView } from '../forwarding/decision.ts';
 import { judge } from '../verification/judge.ts';
 import type { JudgedWay } from '../verification/judged.ts';
 import type { Verification } from '../verification/verification.ts';
-import { type Detected, detected, type Finding, fromProblems } from './finding.ts';
+import { connectionsWhere, type Detected, detected, type Finding, fromProblems } from './finding.ts';
 
 /** RV104. */
 export const captureLostPackets: Finding = {
@@ -30,17 +30,21 @@ function lostInSilence(run: Verification): Detected[] {
     way.path.conntrack === ConntrackView.invalid &&
     way.category === 'viaSps' &&
     judge(way.path, way.fromSps) !== 'viaSps';
-  const items = run.connections.filter((item) => item.ways.some(taken));
-  const first = items[0]?.ways.find(taken);
+  let packets = 0;
+  const { ids, first: item } = connectionsWhere(run, ({ ways }) => {
+    const found = ways.filter(taken);
+    for (const { count } of found) packets += count.packets;
+    return found.length > 0;
+  });
+  const first = item?.ways.find(taken);
   if (first === undefined) return [];
-  const packets = items.flatMap((item) => item.ways.filter(taken)).reduce((sum, way) => sum + way.count.packets, 0);
   return [
     detected({
       message: `${packets === 1 ? 'a packet does' : `${packets} packets do`} not fit into the connections as captured, and went the way of these all the same: the capture lacks packets that the router saw, and what it has is taken as belonging to its connection`,
       key: 'RV104:silent',
       severity: 'note',
       count: packets,
-      connections: items.map((item) => item.connection.id),
+      connections: ids,
       where: run.placeOf({ file: first.count.firstFile, frame: first.count.firstFrame }, first.path.ingress),
     }),
   ];

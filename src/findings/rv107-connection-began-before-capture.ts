@@ -21,30 +21,27 @@ export const connectionBeganBeforeCapture: Finding = {
   },
   detect: (run) => {
     if (run.mode === 'what-if') return [];
-    const begun = run.connections.filter((item) => beganBefore(item.connection) && item.ways.length > 0);
-    // SPS may have opened it beside the router, which then saw the server's answers only.
-    const proven = begun.filter((item) => isObserved(item) && !isAnsweredOnly(run, item));
-    const listed = begun.filter((item) => !isObserved(item) && isListed(item));
-    const open = begun.filter((item) => !isObserved(item) && !isListed(item));
+    const begun: Record<Evidence, number[]> = { observed: [], listed: [], open: [] };
+    for (const item of run.connections) {
+      const evidence = evidenceOf(run, item);
+      if (evidence !== undefined) begun[evidence].push(item.connection.id);
+    }
     return [
-      ...describe(proven, 'observed', 'the capture shows which way their packets take'),
-      ...describe(listed, 'listed', "their entries are in the router's list of connections (conntrack -L)"),
-      ...describe(
-        open,
-        'open',
-        'the mark of their entry is unknown, and the capture does not show where their packets went',
-      ),
+      ...describe('observed', 'the capture shows which way their packets take'),
+      ...describe('listed', "their entries are in the router's list of connections (conntrack -L)"),
+      ...describe('open', 'the mark of their entry is unknown, and the capture does not show where their packets went'),
     ];
 
-    function describe(items: readonly JudgedConnection[], key: string, words: string) {
-      const [first] = items;
+    function describe(key: Evidence, words: string) {
+      const ids = begun[key];
+      const first = ids[0] === undefined ? undefined : run.connections.at(ids[0] - 1);
       if (first === undefined) return [];
       return [
         detected({
-          message: `${items.length === 1 ? 'a connection' : `${items.length} connections`} began before the capture: ${words}`,
+          message: `${ids.length === 1 ? 'a connection' : `${ids.length} connections`} began before the capture: ${words}`,
           key: `RV107:${key}`,
-          count: items.length,
-          connections: items.map((item) => item.connection.id),
+          count: ids.length,
+          connections: ids,
           where: run.placeOf(
             { file: first.connection.firstFile, frame: first.connection.firstFrame },
             first.ways[0]?.path.ingress ?? -1,
@@ -55,6 +52,16 @@ export const connectionBeganBeforeCapture: Finding = {
     }
   },
 };
+
+/** What tells the way of a connection that began before the capture. */
+type Evidence = 'observed' | 'listed' | 'open';
+
+function evidenceOf(run: Verification, item: JudgedConnection): Evidence | undefined {
+  if (!beganBefore(item.connection) || item.ways.length === 0) return undefined;
+  if (!isObserved(item)) return isListed(item) ? 'listed' : 'open';
+  // SPS may have opened it beside the router, which then saw the server's answers only.
+  return isAnsweredOnly(run, item) ? undefined : 'observed';
+}
 
 function isAnsweredOnly(run: Verification, item: JudgedConnection): boolean {
   return isServerBesideSps(run, item) && item.ways.every((way) => !way.path.toServer);

@@ -91,13 +91,28 @@ function silentLosses(run: Verification): Detected[] {
 
 function kindsOf(run: Verification): Map<SessionSpec, number[]> {
   const kinds = new Map<string, { spec: SessionSpec; connections: number[] }>();
+  // Of connections of one kind, the groups that they belong to.
+  const groupsOf = new Map<object, number[][]>();
   for (const item of run.connections) {
     if (item.leg === 'server') continue;
+    const sessionKind = run.sessionKindOf(item);
+    const groups = groupsOf.get(sessionKind);
+    if (groups !== undefined) {
+      for (const group of groups) group.push(item.connection.id);
+      continue;
+    }
+    const joined: number[][] = [];
+    groupsOf.set(sessionKind, joined);
     for (const spec of run.sessionsOf(item)) {
       const key = `${spec.client.family}/${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
-      const known = kinds.get(key);
-      if (known !== undefined) known.connections.push(item.connection.id);
-      else if (kinds.size < MOST_SESSIONS) kinds.set(key, { spec, connections: [item.connection.id] });
+      let kind = kinds.get(key);
+      if (kind === undefined) {
+        if (kinds.size >= MOST_SESSIONS) continue;
+        kind = { spec, connections: [] };
+        kinds.set(key, kind);
+      }
+      kind.connections.push(item.connection.id);
+      joined.push(kind.connections);
     }
   }
   return new Map([...kinds.values()].map(({ spec, connections }) => [spec, connections]));

@@ -70,6 +70,7 @@ function notShown(run: Verification): Detected[] {
   for (const item of run.connections) {
     const { connection, ways, probes } = item;
     if (connection.protocol !== IpProtocol.tcp) continue;
+    if (probes.undetermined.length === 0 && ways.every(({ category }) => category !== 'undetermined')) continue;
     const [spec] = run.sessionsOf(item);
     if (probes.undetermined.includes(PAST_ROUTER) && spec !== undefined)
       add(run.interfaceName(spec.clientInterface), true, connection.id, {});

@@ -1,7 +1,7 @@
 import { equalIpAddress, formatIpAddress } from '../net/ip-address.ts';
 import { bypassingIpv6, type Ipv6Bypass } from '../verification/ipv6-ways.ts';
 import type { Verification } from '../verification/verification.ts';
-import { type Detected, detected, type Finding } from './finding.ts';
+import { connectionsWhere, type Detected, detected, type Finding } from './finding.ts';
 
 /** RV508. */
 export const ipv6NotRedirected: Finding = {
@@ -27,14 +27,14 @@ function bypassOf(run: Verification, way: Ipv6Bypass): Detected {
   const { destination, ingress, egress, nextHop, tally } = way;
   const via = nextHop === undefined ? '' : ` via ${formatIpAddress(nextHop)}`;
   const address = formatIpAddress(destination);
-  const connections = run.connections.filter(({ connection: { family, client, server } }) =>
+  const { ids } = connectionsWhere(run, ({ connection: { family, client, server } }) =>
     [client, server].some((words) => equalIpAddress({ family, words }, destination)),
   );
   return detected({
     message: `${tally.count} IPv6 ${tally.count === 1 ? 'packet' : 'packets'} of monitored ports to ${address}: no redirect, the router sends them out ${egress}${via}`,
     key: `RV508:${ingress}:${address}`,
     count: tally.count,
-    connections: connections.map(({ connection }) => connection.id),
+    connections: ids,
     ...(tally.first !== undefined && { where: run.placeOf(tally.first, ingress) }),
   });
 }

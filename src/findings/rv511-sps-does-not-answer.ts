@@ -20,12 +20,10 @@ export const spsDoesNotAnswer: Finding = {
   },
   detect: (run) => {
     if (run.mode === 'what-if') return [];
-    const silent: JudgedConnection[] = [];
-    const refused: JudgedConnection[] = [];
+    const [silent, refused] = [newUnanswered(), newUnanswered()];
     for (const item of run.connections) {
       const answer = answerOf(run, item);
-      if (answer === 'none') silent.push(item);
-      else if (answer === 'reset') refused.push(item);
+      if (answer !== undefined) add(answer === 'none' ? silent : refused, item);
     }
     return [
       ...report(run, silent, 'silent', arpWords(run)),
@@ -40,23 +38,31 @@ function arpWords(run: Verification): string {
     : 'nothing came back';
 }
 
-function report(run: Verification, items: readonly JudgedConnection[], key: string, words: string) {
-  const first = items[0];
+interface Unanswered {
+  readonly ids: number[];
+  /** Packets toward the server. */
+  packets: number;
+}
+
+function newUnanswered(): Unanswered {
+  return { ids: [], packets: 0 };
+}
+
+function add(to: Unanswered, { connection, ways }: JudgedConnection): void {
+  to.ids.push(connection.id);
+  for (const { path, count } of ways) if (path.toServer) to.packets += count.packets;
+}
+
+function report(run: Verification, { ids, packets }: Unanswered, key: string, words: string) {
+  const first = ids[0] === undefined ? undefined : run.connections.at(ids[0] - 1);
   if (first === undefined) return [];
   const way = first.ways.find((candidate) => candidate.path.toServer && candidate.category === 'viaSps');
   return [
     detected({
-      message: `${items.length === 1 ? 'a connection was' : `${items.length} connections were`} redirected to SPS, and ${words}`,
+      message: `${ids.length === 1 ? 'a connection was' : `${ids.length} connections were`} redirected to SPS, and ${words}`,
       key: `RV511:${key}`,
-      count: items.reduce(
-        (sum, item) =>
-          sum +
-          item.ways
-            .filter((candidate) => candidate.path.toServer)
-            .reduce((all, candidate) => all + candidate.count.packets, 0),
-        0,
-      ),
-      connections: items.map((item) => item.connection.id),
+      count: packets,
+      connections: ids,
       where: run.placeOf(
         { file: first.connection.firstFile, frame: first.connection.firstFrame },
         way?.path.ingress ?? -1,

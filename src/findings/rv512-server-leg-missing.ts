@@ -1,6 +1,6 @@
 import { Seen } from '../observation/connection-log.ts';
 import type { Verification } from '../verification/verification.ts';
-import { detected, type Finding, isServerBesideSps } from './finding.ts';
+import { connectionsWhere, detected, type Finding, isServerBesideSps } from './finding.ts';
 
 /** RV512. */
 export const serverLegMissing: Finding = {
@@ -22,7 +22,8 @@ export const serverLegMissing: Finding = {
   detect: (run) => {
     if (run.mode === 'what-if' || !run.spsSideCaptured) return [];
     const otherServerLegs = otherServerLegTimes(run);
-    const missing = run.connections.filter(
+    const { ids, first } = connectionsWhere(
+      run,
       (item) =>
         item.leg === 'client' &&
         !item.hasServerLeg &&
@@ -35,14 +36,13 @@ export const serverLegMissing: Finding = {
         item.ways.some((way) => !way.path.toServer && way.fromSps === true && way.path.kind !== 1) &&
         item.ways.every((way) => way.category === 'viaSps'),
     );
-    const [first] = missing;
     if (first === undefined) return [];
     return [
       detected({
-        message: `SPS answered ${missing.length === 1 ? 'a connection' : `${missing.length} connections`} and opened none to the server`,
+        message: `SPS answered ${ids.length === 1 ? 'a connection' : `${ids.length} connections`} and opened none to the server`,
         key: 'RV512',
-        count: missing.length,
-        connections: missing.map((item) => item.connection.id),
+        count: ids.length,
+        connections: ids,
         where: run.placeOf(
           { file: first.connection.firstFile, frame: first.connection.firstFrame },
           first.ways[0]?.path.ingress ?? -1,
@@ -60,15 +60,13 @@ const WINDOW_NANOSECONDS = 30e9;
  * server leg. So may one be that came in by an interface of which it is not known whether SPS is there.
  */
 function otherServerLegTimes(run: Verification): number[] {
-  const asked = new Set(
-    run.connections.filter(({ leg }) => leg === 'client').map(({ connection }) => connection.server.join()),
-  );
-  return run.connections
-    .filter(
-      ({ leg, mayBeOfSps, connection }) => mayBeOfSps || (leg === 'server' && !asked.has(connection.server.join())),
-    )
-    .map(({ connection }) => connection.firstTime)
-    .sort((a, b) => a - b);
+  const asked = new Set<string>();
+  for (const { leg, connection } of run.connections) if (leg === 'client') asked.add(connection.server.join());
+  const times: number[] = [];
+  for (const { leg, mayBeOfSps, connection } of run.connections) {
+    if (mayBeOfSps || (leg === 'server' && !asked.has(connection.server.join()))) times.push(connection.firstTime);
+  }
+  return times.sort((a, b) => a - b);
 }
 
 /** Whether one of these times is within the window from `begin` on. */

@@ -70,7 +70,7 @@ function askingNodes(
   run: Verification,
   item: JudgedConnection,
   answer: JudgedWay,
-  clientLegs: ReadonlyMap<number, JudgedConnection>,
+  clientLegs: ReadonlyMap<number, number>,
 ): number[] {
   const { senders } = run.replay;
   const requests = item.ways.filter((way) => way.path.toServer && way.fromSps === true);
@@ -83,19 +83,18 @@ function askingNodes(
     // Of MAC addresses that neither the neighbour table nor ARP gives to a node, the session's client tells, or SPS's own address.
     if (near.length === 0 || asking.length > 0 || item.connection.client[0] === answer.path.gateway) return asking;
   }
-  const session = item.session === undefined ? undefined : clientLegs.get(item.session);
-  return (session?.ways ?? [])
+  const leg = item.session === undefined ? undefined : clientLegs.get(item.session);
+  return (leg === undefined ? [] : run.connections.at(leg - 1)!.ways)
     .filter((way) => way.path.toServer && way.path.hop === Hop.sps && way.path.egress === answer.path.egress)
     .map((way) => way.path.gateway)
     .filter((gateway) => gateway !== 0);
 }
 
-/** The first of each session. */
-function clientLegsBySession(run: Verification): Map<number, JudgedConnection> {
-  const legs = new Map<number, JudgedConnection>();
-  for (const item of run.connections) {
-    if (item.leg === 'client' && item.session !== undefined && !legs.has(item.session)) legs.set(item.session, item);
-  }
+/** Ids of the first of each session. */
+function clientLegsBySession(run: Verification): Map<number, number> {
+  const legs = new Map<number, number>();
+  for (const { leg, session, connection } of run.connections)
+    if (leg === 'client' && session !== undefined && !legs.has(session)) legs.set(session, connection.id);
   return legs;
 }
 

@@ -1,4 +1,4 @@
-import { detected, type Finding, strayConnections } from './finding.ts';
+import { connectionsWhere, detected, type Finding, strayConnections } from './finding.ts';
 
 /** RV605. */
 export const icmpErrorBypassesSps: Finding = {
@@ -21,16 +21,17 @@ export const icmpErrorBypassesSps: Finding = {
     [...run.replay.side.errors.values()].flatMap((stray) => {
       const connections = new Set(strayConnections(run, stray));
       // What is not redirected has its errors where they belong.
-      const redirected = run.connections.filter(
+      const { ids } = connectionsWhere(
+        run,
         (item) => connections.has(item.connection.id) && item.ways.some((way) => way.category === 'viaSps'),
       );
-      if (redirected.length === 0) return [];
+      if (ids.length === 0) return [];
       return [
         detected({
           message: `ICMP errors about connections of SPS that entered on ${run.interfaceName(stray.ingress)} leave by ${run.interfaceName(stray.egress)} without SPS`,
           key: `RV605:${stray.ingress}>${stray.egress}`,
           count: stray.packets,
-          connections: redirected.map((item) => item.connection.id),
+          connections: ids,
           where: run.placeOf(stray.first, stray.ingress),
         }),
       ];

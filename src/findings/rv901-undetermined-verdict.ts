@@ -6,11 +6,19 @@ import { IpProtocol } from '../net/ip-protocol.ts';
 import { beganBefore, wasEstablished } from '../observation/connection-log.ts';
 import { answerOf } from '../verification/answers.ts';
 import type { Failure } from '../verification/failures.ts';
-import type { JudgedWay } from '../verification/judged.ts';
+import type { JudgedConnection, JudgedWay } from '../verification/judged.ts';
 import { Hop } from '../verification/path-table.ts';
 import { bypassingIpv6 } from '../verification/ipv6-ways.ts';
 import type { Verification } from '../verification/verification.ts';
-import { type Detected, detected, type Finding, fromFailures, fromProblems, packetWords } from './finding.ts';
+import {
+  connectionsWhere,
+  type Detected,
+  detected,
+  type Finding,
+  fromFailures,
+  fromProblems,
+  packetWords,
+} from './finding.ts';
 
 /** RV901. */
 export const undeterminedVerdict: Finding = {
@@ -45,13 +53,13 @@ export const undeterminedVerdict: Finding = {
 };
 
 function words(run: Verification, failure: Failure): string {
-  const concerned = run.connections.filter((item) => failure.connections.has(item.connection.id));
-  const begun = concerned.some((item) => beganBefore(item.connection));
+  const concerned = (test: (item: JudgedConnection) => boolean): boolean =>
+    run.connections.some((item) => failure.connections.has(item.connection.id) && test(item));
   const reason =
     failure.unknown?.reason ??
-    (concerned.some((item) => item.mayBeOfSps)
+    (concerned((item) => item.mayBeOfSps)
       ? "its connection came in where the redirect takes no clients: if SPS opened it, state its address and interface there, too (--sps, --sps-interface); if a client did, state SPS's interface as it is"
-      : begun
+      : concerned((item) => beganBefore(item.connection))
         ? 'its connection began before the capture, and no copy of it shows where it went'
         : failure.key.conntrack === ConntrackView.invalid
           ? 'it does not fit into its connection as captured, packets are missing from the capture, and no copy of it shows where it went'
@@ -167,14 +175,13 @@ function leavesCaptured(run: Verification, way: JudgedWay): boolean {
 
 /** Directions of which every packet ended by its own TTL or size: that says nothing of the redirect, for or against. */
 function noneArrived(run: Verification): Detected[] {
-  const connections = run.connections
-    .filter((item) =>
-      [true, false].some((toServer) => {
-        const ways = item.ways.filter((way) => way.path.toServer === toServer && !way.path.synthetic);
-        return ways.length > 0 && ways.every((way) => ENDS_BY_ITSELF.has(way.path.disposition));
-      }),
-    )
-    .map((item) => item.connection.id);
+  if (!run.replay.paths.paths.some((path) => ENDS_BY_ITSELF.has(path.disposition))) return [];
+  const { ids: connections } = connectionsWhere(run, (item) =>
+    [true, false].some((toServer) => {
+      const ways = item.ways.filter((way) => way.path.toServer === toServer && !way.path.synthetic);
+      return ways.length > 0 && ways.every((way) => ENDS_BY_ITSELF.has(way.path.disposition));
+    }),
+  );
   if (connections.length === 0) return [];
   return [
     detected({
@@ -191,9 +198,10 @@ const ENDS_BY_ITSELF: ReadonlySet<number> = new Set([Disposition.ttlExpired, Dis
 
 /** Connections of which frames were seen leaving, none coming in, and nothing was synthesized. */
 function idle(run: Verification): Detected[] {
-  const connections = run.connections
-    .filter((item) => item.ways.length === 0 && item.probes.toServer + item.probes.toClient === 0)
-    .map((item) => item.connection.id);
+  const { ids: connections } = connectionsWhere(
+    run,
+    (item) => item.probes.toServer + item.probes.toClient === 0 && item.ways.length === 0,
+  );
   if (connections.length === 0) return [];
   return [
     detected({
@@ -209,12 +217,16 @@ function idle(run: Verification): Detected[] {
 /** TCP connections of clients that nobody was seen to accept, in a capture that gave nobody the time to, or would not show it. */
 function unanswered(run: Verification): Detected[] {
   if (run.mode === 'what-if') return [];
-  const connections = run.connections
-    .filter(({ connection, leg }) => connection.protocol === IpProtocol.tcp && leg !== 'server')
-    .filter(({ connection }) => !wasEstablished(connection))
-    // What fails anyway needs no doubt.
-    .filter((item) => item.ways.every((way) => way.category === 'viaSps') && answerOf(run, item) === undefined)
-    .map((item) => item.connection.id);
+  const { ids: connections } = connectionsWhere(
+    run,
+    (item) =>
+      item.connection.protocol === IpProtocol.tcp &&
+      item.leg !== 'server' &&
+      !wasEstablished(item.connection) &&
+      // What fails anyway needs no doubt.
+      item.ways.every((way) => way.category === 'viaSps') &&
+      answerOf(run, item) === undefined,
+  );
   if (connections.length === 0) return [];
   return [
     detected({

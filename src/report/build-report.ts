@@ -4,6 +4,7 @@ import { formatService } from '../model/intent.ts';
 import { formatEndpoint, formatIpAddress } from '../net/ip-address.ts';
 import { formatIpProtocol } from '../net/ip-protocol.ts';
 import { formatPrefix } from '../net/prefix.ts';
+import { SaidOfConnections } from './said-of-connections.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Router } from '../verification/router.ts';
 import type { Verification } from '../verification/verification.ts';
@@ -43,13 +44,10 @@ export function buildReport(run: Verification, registry: readonly Finding[], opt
     ),
   );
   const findings = numberFindings(placed, run.router);
-  const byConnection = codesByConnection(placed);
-  const runUndetermined = placed.some((item) => item.undetermines === 'run');
-  const connections = run.connections.map((item) => connectionReport(item, byConnection, runUndetermined));
-  const count = (verdict: Verdict): number => connections.filter((item) => item.verdict === verdict).length;
-  const failed = count('failed') > 0 || placed.some((item) => item.rank === 'error' && item.connections.length === 0);
-  const inconclusive = runUndetermined || count('inconclusive') > 0 || connections.length === 0;
-  const listed = listConnections(connections, options.connections);
+  const said = new SaidOfConnections(run.connections.length, placed);
+  const { counts, monitoredPackets, listed } = judgeConnections(run, said, options.connections);
+  const failed = counts.failed > 0 || placed.some((item) => item.rank === 'error' && item.connections.length === 0);
+  const inconclusive = said.ofRun || counts.inconclusive > 0 || run.connections.length === 0;
   const severity = (rank: Severity): number => placed.filter((item) => item.rank === rank).length;
   return {
     schema: 'redirect-verify/report/1',
@@ -75,18 +73,15 @@ export function buildReport(run: Verification, registry: readonly Finding[], opt
     },
     summary: {
       packets: run.replay.frames,
-      monitoredPackets: connections.reduce(
-        (sum, item) => sum + item.clientToServer.packets + item.serverToClient.packets,
-        0,
-      ),
-      connections: connections.length,
-      verified: count('verified'),
-      failed: count('failed'),
-      inconclusive: count('inconclusive'),
+      monitoredPackets,
+      connections: run.connections.length,
+      verified: counts.verified,
+      failed: counts.failed,
+      inconclusive: counts.inconclusive,
       findings: { error: severity('error'), warning: severity('warning'), note: severity('note') },
     },
     connections: listed,
-    ...(listed.length < connections.length && { connectionsOmitted: connections.length - listed.length }),
+    ...(listed.length < run.connections.length && { connectionsOmitted: run.connections.length - listed.length }),
     findings,
   };
 }
@@ -135,40 +130,33 @@ function afterwards(router: Router, fix: readonly string[]): Pick<FindingReport,
   return { ...(undo !== undefined && { undo }), ...(persist.length > 0 && { persist }) };
 }
 
-interface Said {
-  readonly codes: Set<string>;
-  failed: boolean;
-  undetermined: boolean;
-}
-
-function codesByConnection(placed: readonly Placed[]): Map<number, Said> {
-  const said = new Map<number, Said>();
-  for (const item of placed) {
-    for (const id of item.connections) {
-      const entry = said.get(id) ?? { codes: new Set(), failed: false, undetermined: false };
-      entry.codes.add(item.kind.code);
-      entry.failed ||= item.rank === 'error';
-      entry.undetermined ||= item.undetermines === 'connections';
-      said.set(id, entry);
-    }
+/** Counts verdicts and packets of all connections, and makes reports of those that are to be listed. */
+function judgeConnections(run: Verification, said: SaidOfConnections, which: ReportOptions['connections']) {
+  const counts: Record<Verdict, number> = { verified: 0, failed: 0, inconclusive: 0 };
+  const listed: ConnectionReport[] = [];
+  let monitoredPackets = 0;
+  const isListed = listing(run.connections.length, which);
+  for (const item of run.connections) {
+    const verdict = verdictOf(item, said);
+    counts[verdict]++;
+    for (const { path, count } of item.ways) if (!path.synthetic) monitoredPackets += count.packets;
+    if (isListed(verdict)) listed.push(connectionReport(item, verdict, said.codesOf(item.connection.id)));
   }
-  return said;
+  return { counts, monitoredPackets, listed };
 }
 
-function connectionReport(
-  item: JudgedConnection,
-  said: ReadonlyMap<number, Said>,
-  runUndetermined: boolean,
-): ConnectionReport {
+function verdictOf(item: JudgedConnection, said: SaidOfConnections): Verdict {
+  const { id } = item.connection;
+  if (said.isFailed(id)) return 'failed';
+  const isUnknown =
+    said.ofRun ||
+    said.isUndetermined(id) ||
+    item.ways.some(({ category, path, count }) => category === 'undetermined' && !path.synthetic && count.packets > 0);
+  return isUnknown ? 'inconclusive' : 'verified';
+}
+
+function connectionReport(item: JudgedConnection, verdict: Verdict, findings: readonly string[]): ConnectionReport {
   const { connection } = item;
-  const entry = said.get(connection.id);
-  const clientToServer = directionReport(item, true);
-  const serverToClient = directionReport(item, false);
-  const unknown =
-    runUndetermined ||
-    entry?.undetermined === true ||
-    clientToServer.undetermined > 0 ||
-    serverToClient.undetermined > 0;
   return {
     id: connection.id,
     protocol: formatIpProtocol(connection.protocol),
@@ -176,11 +164,10 @@ function connectionReport(
     server: formatEndpoint({ family: connection.family, words: connection.server }, connection.serverPort),
     leg: item.leg,
     ...(item.session !== undefined && { session: item.session }),
-    verdict: entry?.failed === true ? 'failed' : unknown ? 'inconclusive' : 'verified',
-    clientToServer,
-    serverToClient,
-    // What happened to it; the configuration causes (RV4xx) behind that are reported once and linked there.
-    findings: [...(entry?.codes ?? [])].filter((code) => !code.startsWith('RV4')).sort(),
+    verdict,
+    clientToServer: directionReport(item, true),
+    serverToClient: directionReport(item, false),
+    findings,
   };
 }
 
@@ -212,18 +199,16 @@ export function listConnections(
   connections: readonly ConnectionReport[],
   which: ReportOptions['connections'],
 ): readonly ConnectionReport[] {
-  switch (which) {
-    case 'none':
-      return [];
-    case 'all':
-      return connections;
-    case 'failed':
-      return connections.filter((item) => item.verdict === 'failed');
-    default:
-      return connections.length <= LISTED_CONNECTIONS
-        ? connections
-        : connections.filter((item) => item.verdict === 'failed');
-  }
+  const isListed = listing(connections.length, which);
+  return connections.filter((item) => isListed(item.verdict));
+}
+
+/** Whether connections with a verdict are listed, of so many. */
+function listing(count: number, which: ReportOptions['connections']): (verdict: Verdict) => boolean {
+  if (which === 'none') return () => false;
+  return which === 'all' || (which === undefined && count <= LISTED_CONNECTIONS)
+    ? () => true
+    : (verdict) => verdict === 'failed';
 }
 
 function vantageReport(run: Verification): VantageReport {

@@ -24,6 +24,8 @@ export interface Assessment {
   readonly snatKnown: boolean;
   /** The sessions that a connection may be a part of, one for each way SPS may appear toward servers. */
   readonly specOf: (item: JudgedConnection) => readonly SessionSpec[];
+  /** Connections of which this is the same object have the same sessions, but for their clients' ports. */
+  readonly kindOf: (item: JudgedConnection) => object;
 }
 
 /** Judges what a replay gave: every way of every connection, the legs, and what the capture does not show. */
@@ -58,7 +60,14 @@ export function assess(
   const doubted = new Map<JudgedProbes, Map<string, JudgedProbes>>();
   for (const item of connections)
     item.probes = whatIf ? synthesis.probesFor(item) : withDoubts(item, synthesis, doubts, doubted);
-  return { connections, snat, snatInferred, snatKnown: snat !== 'unknown', specOf: (item) => synthesis.specsOf(item) };
+  return {
+    connections,
+    snat,
+    snatInferred,
+    snatKnown: snat !== 'unknown',
+    specOf: (item) => synthesis.specsOf(item),
+    kindOf: (item) => synthesis.kindOf(item),
+  };
 }
 
 /** `doubted`: what was made of probes with doubts, by the doubts. */
@@ -81,15 +90,15 @@ function withDoubts(
     () => synthesis.specOf(item, 'client-same-port'),
   );
   if (reasons.length === 0) return probes;
-  let byReasons = doubted.get(probes);
-  if (byReasons === undefined) doubted.set(probes, (byReasons = new Map()));
+  const byReasons = doubted.get(probes) ?? new Map<string, JudgedProbes>();
   const key = reasons.join('\n');
-  let known = byReasons.get(key);
-  if (known === undefined) {
-    known = { ...probes, problems: [], undetermined: [...probes.undetermined, ...reasons] };
-    byReasons.set(key, known);
-  }
-  return known;
+  const doubtful = byReasons.get(key) ?? {
+    ...probes,
+    problems: [],
+    undetermined: [...probes.undetermined, ...reasons],
+  };
+  doubted.set(probes, byReasons.set(key, doubtful));
+  return doubtful;
 }
 
 /** Copies of frames that were sent to SPS's address bear SPS's MAC address; so do the frames that answer them. */

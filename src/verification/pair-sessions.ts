@@ -24,8 +24,8 @@ export function pairSessions(connections: Listing<JudgedConnection>): boolean {
       continue;
     }
     const key = `${connection.protocol}/${connection.server.join()}/${connection.serverPort}`;
-    let legs = waiting.get(key);
-    if (legs === undefined) waiting.set(key, (legs = new WaitingLegs()));
+    const legs = waiting.get(key) ?? new WaitingLegs();
+    waiting.set(key, legs);
     if (item.leg === 'client') {
       legs.add(connection, position);
       continue;
@@ -85,8 +85,8 @@ class WaitingLegs {
       return;
     }
     this.#all.add(leg);
-    let row = this.#ofClient.get(leg.client);
-    if (row === undefined) this.#ofClient.set(leg.client, (row = new Row()));
+    const row = this.#ofClient.get(leg.client) ?? new Row();
+    this.#ofClient.set(leg.client, row);
     row.add(leg);
   }
 

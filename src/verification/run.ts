@@ -5,7 +5,7 @@ import type { Intent } from '../model/intent.ts';
 import type { JoinIntent } from '../model/join-intent.ts';
 import type { IpAddress } from '../net/ip-address.ts';
 import type { Listing } from '../observation/listing.ts';
-import { assess } from './assess.ts';
+import { type Assessment, assess } from './assess.ts';
 import { type Diagnoser, diagnose, diagnoseEither } from './diagnose.ts';
 import { addUncovered, collectFailures, decider } from './failures.ts';
 import { type ResolvedIntent, resolveSite, type StatedIntent } from './intent.ts';
@@ -58,7 +58,7 @@ export function conclude(
   const files = captures.files();
   const specs = failingSpecs(connections, assessment.specOf);
   const { diagnosers } = options;
-  const healthy = healthySpecs(connections, assessment.specOf);
+  const healthy = healthySpecs(connections, assessment);
   const diagnosis = assessment.snatKnown
     ? diagnose(router, intent, [...specs.keys()], diagnosers, healthy)
     : diagnoseEither(router, intent, [...specs.keys()], diagnosers, healthy);
@@ -98,8 +98,12 @@ export function conclude(
       ...(position >= 0 && { interface: interfaceName(position) }),
     }),
     sessionsOf: assessment.specOf,
-    connectionsAt: (path, line) =>
-      connections.filter((item) => meets(item, `${path}:${line}:`)).map((item) => item.connection.id),
+    sessionKindOf: assessment.kindOf,
+    connectionsAt: (path, line) => {
+      const ids: number[] = [];
+      for (const item of connections) if (meets(item, `${path}:${line}:`)) ids.push(item.connection.id);
+      return ids;
+    },
     untranslatedFix: (way: JudgedWay) => untranslatedFix(router, intent, way, connections, assessment.specOf),
   };
 }
@@ -133,13 +137,13 @@ function failingSpecs(
 ): Map<SessionSpec, number[]> {
   const byKind = new Map<string, { spec: SessionSpec; connections: number[] }>();
   for (const item of connections) {
+    if (!fails(item)) continue;
     const failing = [
       ...item.ways
         .filter((way) => way.category !== 'viaSps' && !way.stray)
         .map((way) => `${way.path.toServer}/${way.category}/${decider(way.path.walk)}`),
       ...item.probes.problems.map((probe) => `${probe.toServer}/${probe.category}/${decider(probe.walk)}`),
     ];
-    if (failing.length === 0) continue;
     for (const spec of specOf(item)) {
       const key = `${[...new Set(failing)].join()}/${spec.client.family}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
       const known = byKind.get(key) ?? { spec, connections: [] };
@@ -153,18 +157,26 @@ function failingSpecs(
 /** A session for each kind of connection that goes where it should: no fix may break it. */
 function healthySpecs(
   connections: Listing<JudgedConnection>,
-  specOf: (item: JudgedConnection) => readonly SessionSpec[],
+  { specOf, kindOf }: Pick<Assessment, 'specOf' | 'kindOf'>,
 ): SessionSpec[] {
   const specs = new Map<string, SessionSpec>();
+  const asked = new Set<object>();
   for (const item of connections) {
-    const fails = item.ways.some((way) => way.category !== 'viaSps' && !way.stray) || item.probes.problems.length > 0;
-    if (fails || item.leg === 'server') continue;
+    if (item.leg === 'server' || fails(item) || !isNew(asked, kindOf(item))) continue;
     for (const spec of specOf(item)) {
       const key = `${spec.client.family}/${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
       if (!specs.has(key)) specs.set(key, spec);
     }
   }
   return [...specs.values()];
+}
+
+function fails(item: JudgedConnection): boolean {
+  return item.probes.problems.length > 0 || item.ways.some((way) => way.category !== 'viaSps' && !way.stray);
+}
+
+function isNew(known: Set<object>, value: object): boolean {
+  return known.size < known.add(value).size;
 }
 
 function isObserved(item: JudgedConnection): boolean {

@@ -86,8 +86,8 @@ export class Synthesis {
     const failsAnyway = item.ways.some((way) => way.category !== 'viaSps' && !way.stray);
     const { probes } = this.#kindOf(item);
     const key = ROLES.reduce((bits, role, index) => bits | (roles.has(role) ? 1 << index : 0), failsAnyway ? 16 : 0);
-    let known = probes.get(key);
-    if (known === undefined) probes.set(key, (known = this.#probesOf(item, roles, failsAnyway)));
+    const known = probes.get(key) ?? this.#probesOf(item, roles, failsAnyway);
+    probes.set(key, known);
     return known;
   }
 
@@ -172,8 +172,8 @@ export class Synthesis {
 
   #session(item: JudgedConnection, spoofing: Spoofing): readonly Probe[] {
     const { sessions } = this.#kindOf(item);
-    let known = sessions.get(spoofing);
-    if (known === undefined) sessions.set(spoofing, (known = this.#sessionOf(this.specOf(item, spoofing))));
+    const known = sessions.get(spoofing) ?? this.#sessionOf(this.specOf(item, spoofing));
+    sessions.set(spoofing, known);
     return known;
   }
 
@@ -199,6 +199,11 @@ export class Synthesis {
   specOf(item: JudgedConnection, spoofing: Spoofing): SessionSpec | undefined {
     const { spec } = this.#kindOf(item);
     return spec === undefined ? undefined : { ...spec, clientPort: item.connection.clientPort, spoofing };
+  }
+
+  /** Connections of which this is the same object have the same sessions, but for their clients' ports. */
+  kindOf(item: JudgedConnection): object {
+    return item.clientIsRouter || item.mayBeOfSps ? OF_ROUTER : this.#kindOf(item);
   }
 
   #kindOf(item: JudgedConnection): Kind {

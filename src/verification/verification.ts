@@ -48,6 +48,8 @@ export interface Verification {
   interfaceName(position: number): string;
   /** The sessions that a connection may be a part of, one for each way in which SPS may appear toward servers. */
   sessionsOf(item: JudgedConnection): readonly SessionSpec[];
+  /** Connections of which this is the same object have the same sessions, but for their clients' ports. */
+  sessionKindOf(item: JudgedConnection): object;
   /** Ids of connections of which a packet's walk met the statement at a line. */
   connectionsAt(path: string, line: number): readonly number[];
   /** Commands that keep a way's packets from being translated; undefined where none was found to help. */
