@@ -69,10 +69,10 @@ function isAnsweredOnly(run: Verification, item: JudgedConnection): boolean {
 
 /** Whether the entry that every way of the connection met is known. */
 function isListed(item: JudgedConnection): boolean {
-  return item.ways.every((way) => way.count.observed.length > 0 || isOfDumpedEntry(way));
+  return item.ways.every((way) => way.count.wasObserved || isOfDumpedEntry(way));
 }
 
 /** Whether every way of the connection has copies in the capture. */
 function isObserved(item: JudgedConnection): boolean {
-  return item.ways.length > 0 && item.ways.every((way) => way.count.observed.length > 0);
+  return item.ways.length > 0 && item.ways.every((way) => way.count.wasObserved);
 }

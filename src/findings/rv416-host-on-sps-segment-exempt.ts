@@ -50,8 +50,10 @@ function exemptWords(name: string, client: string): string {
 
 /** Nobody of the stated clients who sit on SPS's segment is in the capture: one of them is made up. */
 function possibleClients(run: Verification): Detected[] {
-  const [template] = run.connections.filter((item) => item.leg !== 'server').flatMap((item) => run.sessionsOf(item));
-  if (template === undefined || run.intent.inferred.includes('clients')) return [];
+  if (run.intent.inferred.includes('clients')) return [];
+  const example = run.connections.find((item) => item.leg !== 'server' && run.sessionsOf(item).length > 0);
+  const [template] = example === undefined ? [] : run.sessionsOf(example);
+  if (template === undefined) return [];
   for (const position of run.replay.senders.spsInterfaces) {
     if (wasSeen(run, position)) continue;
     const client = possibleClient(run, run.interfaceName(position));

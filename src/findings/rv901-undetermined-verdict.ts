@@ -125,7 +125,7 @@ function unseen(run: Verification): Detected[] {
   for (const item of run.connections) {
     for (const toServer of [true, false]) {
       const ways = item.ways.filter((way) => way.path.toServer === toServer && leavesCaptured(run, way));
-      const direction = !run.lossy && ways.every((way) => way.count.observed.length === 0);
+      const direction = !run.lossy && ways.every((way) => !way.count.wasObserved);
       for (const way of ways) {
         const late = run.replay.lastTime - way.count.lastTime < CAPTURE_END_NANOSECONDS;
         if (late || !(direction || waysNeverSeen.has(way.path.index))) continue;
@@ -161,7 +161,7 @@ function neverSeen(run: Verification): Set<number> {
     for (const way of item.ways) {
       if (!leavesCaptured(run, way)) continue;
       packets.set(way.path.index, (packets.get(way.path.index) ?? 0) + way.count.packets);
-      if (way.count.observed.length > 0) seen.add(way.path.index);
+      if (way.count.wasObserved) seen.add(way.path.index);
     }
   }
   const never = [...packets].filter(([path, count]) => !seen.has(path) && (!run.lossy || count >= LOST_BY_ACCIDENT));

@@ -61,6 +61,8 @@ export interface PathCount {
   readonly path: number;
   readonly packets: number;
   readonly observed: readonly ObservedEgress[];
+  /** There is at least one such place. */
+  readonly wasObserved: boolean;
   readonly firstFile: number;
   readonly firstFrame: number;
   readonly firstTime: number;

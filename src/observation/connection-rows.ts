@@ -44,15 +44,18 @@ export const CONNECTION_TIMES = 3;
 export const PATH = 0;
 export const PACKETS = 1;
 export const NEXT_TOKEN = 2;
-const COUNT_FILE = 3;
-const COUNT_FRAME = 4;
-/** Where packets were seen leaving, the first such place; others are in a map. */
-const SEEN_INTERFACE = 5;
-const SEEN_PACKETS = 6;
-export const COUNT_WORDS = 8;
+const COUNT_FRAME = 3;
+/** File of the first packet << 16 | number of the place where packets were seen leaving, the first such place; others are in a map. */
+const COUNT_PLACES = 4;
+const SEEN_PACKETS = 5;
+export const COUNT_WORDS = 6;
+export const COUNT_TIMES = 2;
 
-const SEEN_MAC = 2;
-export const COUNT_TIMES = 4;
+/** Places that have a number. Of further ones all are in the map. */
+const MOST_PLACES = 0xffff;
+const NO_PLACE = 0xffff;
+
+const NOWHERE: readonly ObservedEgress[] = [];
 
 const FEWEST_ROWS = 1 << 8;
 
@@ -222,13 +225,22 @@ export class ConnectionOfRow implements Connection {
   }
 }
 
+/** Where packets leave: an interface of the router, and to which MAC address. */
+interface Place {
+  readonly interface: number;
+  readonly destinationMac: number;
+}
+
 /** Ways of connections by token; grows as {@link ConnectionRows} do. */
 export class CountRows {
   words = new Int32Array(FEWEST_ROWS * COUNT_WORDS);
   times = new Float64Array(FEWEST_ROWS * COUNT_TIMES);
   length = 0;
-  /** By token, the second and further places where packets of a way were seen leaving. */
+  /** By token, the places where packets of a way were seen leaving, without the one in its row. */
   readonly further = new Map<number, ObservedEgress[]>();
+  readonly #places: Place[] = [];
+  /** By interface and one, numbers of places by MAC address. */
+  readonly #numbers: Map<number, number>[] = [];
 
   /** Begins a way with its first packet, in a row that is free or the next; returns the row. */
   add(token: number, path: number, file: number, frame: number, time: number): number {
@@ -242,8 +254,8 @@ export class CountRows {
     words[at + PATH] = path;
     words[at + PACKETS] = 1;
     words[at + NEXT_TOKEN] = -1;
-    words[at + COUNT_FILE] = file;
     words[at + COUNT_FRAME] = frame;
+    words[at + COUNT_PLACES] = (file << 16) | NO_PLACE;
     words[at + SEEN_PACKETS] = 0;
     this.further.delete(token);
     times[COUNT_TIMES * token + FIRST] = time;
@@ -252,15 +264,29 @@ export class CountRows {
   }
 
   observe(token: number, position: number, mac: number): void {
-    const { words, times } = this;
+    const { words } = this;
     const at = COUNT_WORDS * token;
-    const macAt = COUNT_TIMES * token + SEEN_MAC;
-    if (words[at + SEEN_PACKETS] === 0) {
-      words[at + SEEN_INTERFACE] = position;
-      times[macAt] = mac;
+    const known = this.#places[words[at + COUNT_PLACES]! & NO_PLACE];
+    if (known !== undefined && known.interface === position && known.destinationMac === mac) {
+      words[at + SEEN_PACKETS]!++;
+      return;
     }
-    if (words[at + SEEN_INTERFACE] === position && times[macAt] === mac) words[at + SEEN_PACKETS]!++;
+    const place = this.#numberOf(position, mac);
+    if (words[at + SEEN_PACKETS] === 0 && place !== NO_PLACE && !this.further.has(token))
+      words[at + COUNT_PLACES] = (words[at + COUNT_PLACES]! & ~NO_PLACE) | place;
+    if (place !== NO_PLACE && (words[at + COUNT_PLACES]! & NO_PLACE) === place) words[at + SEEN_PACKETS]!++;
     else this.#observeElsewhere(token, position, mac);
+  }
+
+  #numberOf(position: number, mac: number): number {
+    const numbers = this.#numbers[position + 1] ?? new Map<number, number>();
+    this.#numbers[position + 1] = numbers;
+    const known = numbers.get(mac);
+    if (known !== undefined) return known;
+    if (this.#places.length >= MOST_PLACES) return NO_PLACE;
+    const number = this.#places.push({ interface: position, destinationMac: mac }) - 1;
+    numbers.set(mac, number);
+    return number;
   }
 
   #observeElsewhere(token: number, position: number, mac: number): void {
@@ -274,18 +300,19 @@ export class CountRows {
   observedOf(token: number): readonly ObservedEgress[] {
     const at = COUNT_WORDS * token;
     const packets = this.words[at + SEEN_PACKETS]!;
-    if (packets === 0) return [];
-    const first = {
-      interface: this.words[at + SEEN_INTERFACE]!,
-      destinationMac: this.times[COUNT_TIMES * token + SEEN_MAC]!,
-      packets,
-    };
     const others = this.further.get(token);
+    if (packets === 0) return others ?? NOWHERE;
+    const place = this.#places[this.words[at + COUNT_PLACES]! & NO_PLACE]!;
+    const first = { interface: place.interface, destinationMac: place.destinationMac, packets };
     return others === undefined ? [first] : [first, ...others];
   }
 
+  wasObserved(token: number): boolean {
+    return this.words[COUNT_WORDS * token + SEEN_PACKETS]! > 0 || this.further.has(token);
+  }
+
   fileOf(token: number): number {
-    return this.words[COUNT_WORDS * token + COUNT_FILE]!;
+    return this.words[COUNT_WORDS * token + COUNT_PLACES]! >>> 16;
   }
 
   frameOf(token: number): number {
@@ -317,6 +344,10 @@ export class CountOfRow implements PathCount {
 
   get observed(): readonly ObservedEgress[] {
     return this.#rows.observedOf(this.#token);
+  }
+
+  get wasObserved(): boolean {
+    return this.#rows.wasObserved(this.#token);
   }
 
   get firstFile(): number {

@@ -72,7 +72,7 @@ function judgeByCopies(way: JudgedWay, run: Replay): Category {
  * packets are missing from the capture that the router saw. Without copies, only a complete capture proves anything.
  */
 function judgeInvalid(way: JudgedWay, connection: Connection, run: Replay, complete: boolean): void {
-  const isObserved = way.count.observed.length > 0;
+  const isObserved = way.count.wasObserved;
   if (!isObserved && complete) return;
   way.category = judgeByCopies(way, run);
   // Where the end of the connection is missing from the capture, stragglers behind it look like packets of a live one.

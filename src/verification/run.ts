@@ -182,7 +182,7 @@ function isNew(known: Set<object>, value: object): boolean {
 function isObserved(item: JudgedConnection): boolean {
   return (
     item.probes.toServer + item.probes.toClient === 0 &&
-    item.ways.every((way) => !way.path.synthetic && way.count.observed.length > 0)
+    item.ways.every((way) => !way.path.synthetic && way.count.wasObserved)
   );
 }
 

@@ -371,14 +371,16 @@ export class ConnectionTable {
   }
 
   #rehash(): void {
-    const nodes: number[] = [];
-    for (const head of this.#heads) for (let node = head; node !== -1; node = this.#chain[node]!) nodes.push(node);
-    this.#heads = new Int32Array(this.#heads.length * 2).fill(-1);
+    const heads = this.#heads;
+    this.#heads = new Int32Array(heads.length * 2).fill(-1);
     this.#bucketMask = this.#heads.length - 1;
-    for (const node of nodes) {
-      const base = (node >> 1) * ENTRY_LENGTH;
-      const tuple = base + ((node & 1) === 0 ? Entry.source : Entry.replySource);
-      this.#insert(node, tuple, this.words[base + Entry.protocol]!);
+    for (const head of heads) {
+      for (let node = head, next = -1; node !== -1; node = next) {
+        next = this.#chain[node]!;
+        const base = (node >> 1) * ENTRY_LENGTH;
+        const tuple = base + ((node & 1) === 0 ? Entry.source : Entry.replySource);
+        this.#insert(node, tuple, this.words[base + Entry.protocol]!);
+      }
     }
   }
 }
