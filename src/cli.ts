@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { version } from './commands/version.ts';
+import { writeOut } from './commands/write-output.ts';
 import { InputError } from './text/input-error.ts';
 import { visible } from './text/visible.ts';
 
@@ -38,7 +39,10 @@ async function program(given: readonly string[]): Promise<Command> {
     )
     .version(version())
     .enablePositionalOptions()
-    .configureOutput({ outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`) })
+    .configureOutput({
+      writeOut,
+      outputError: (text, write) => write(`redirect-verify: ${usageError(text)}\n`),
+    })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
   for (const name of neededCommands(given)) (await COMMANDS[name]!())(root);
@@ -65,6 +69,8 @@ function usageError(text: string): string {
 
 /** Ends with one line for what the user can mend; anything else is a defect of ours and says so. */
 async function main(): Promise<void> {
+  // Standard error that nobody reads, or that is full: there is no other place to say so, and the exit code stays.
+  process.stderr.on('error', () => {});
   try {
     await (await program(process.argv.slice(2))).parseAsync(process.argv);
   } catch (error) {

@@ -5,7 +5,7 @@ import { findSiteFile, loadRouter, readText } from './inputs.ts';
 import { withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { parseSiteFile } from './site-file.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
-import { refuseInput, sayToError } from './write-output.ts';
+import { refuseOutputs, sayToError } from './write-output.ts';
 import { type RenderingOptions, writeReport } from './write-report.ts';
 
 interface CheckOptions extends IntentOptions, RenderingOptions {
@@ -34,7 +34,7 @@ async function run(options: CheckOptions): Promise<number> {
   const stated = statedIntent(options, siteText ?? {}, site?.path ?? '');
   const loaded = loadRouter(options.router ?? [], here, options.nextHopDown);
   const inputs = [...loaded.sources.map((source) => source.path), ...(site === undefined ? [] : [site.path])];
-  if (options.output !== undefined) refuseInput(options.output, inputs);
+  refuseOutputs([{ option: '--output', path: options.output }], inputs);
   if (loaded.pickedUp !== undefined) sayToError(`router state: ${loaded.pickedUp}`);
   if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const report = await check(loaded.router, stated, {

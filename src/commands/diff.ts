@@ -8,7 +8,7 @@ import { collect, withIntent } from './options.ts';
 import { Progress } from './progress.ts';
 import { parseSiteFile } from './site-file.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
-import { refuseInput, sayToError, writeFileWhole, writeOut } from './write-output.ts';
+import { refuseOutputs, sayToError, writeFileWhole, writeOut } from './write-output.ts';
 
 interface DiffOptions extends IntentOptions {
   readonly before: readonly string[];
@@ -57,7 +57,7 @@ async function run(given: readonly string[], options: DiffOptions): Promise<numb
     ...[before, after].flatMap((side) => side.sources.map((source) => source.path)),
     ...(site === undefined ? [] : [site.path]),
   ];
-  if (options.output !== undefined) refuseInput(options.output, inputs);
+  refuseOutputs([{ option: '--output', path: options.output }], inputs);
   if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const progress = new Progress(options.progress && options.quiet !== true);
   try {

@@ -4,11 +4,18 @@ import type { Report } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
 import { undoable } from '../verification/linux-undo.ts';
 import { readText } from './inputs.ts';
-import { writeFileWhole } from './write-output.ts';
+import { type OutputFile, writeFilesWhole } from './write-output.ts';
+
+const OPTION = '--fix-script';
 
 /** Name of the rollback beside a fix script: `fix.sh` and `fix.rollback.sh`. */
 export function rollbackPath(path: string): string {
   return /\.[^./]+$/.test(path) ? path.replace(/(\.[^./]+)$/, '.rollback$1') : `${path}.rollback`;
+}
+
+/** What {@link writeFixScript} writes; nothing where no path is given. */
+export function fixScriptFiles(path: string | undefined): OutputFile[] {
+  return path === undefined ? [] : [path, rollbackPath(path)].map((file) => ({ option: OPTION, path: file }));
 }
 
 /** The commands of a report's fixes, in its order, each once, with the findings that they are for. */
@@ -35,14 +42,17 @@ export function writeFixScript(report: Report, path: string, inputs: readonly st
     report.router.sources.map((source) => ({ path: source.path, text: readText(source.path) })),
   );
   if (!('rulesets' in device))
-    throw new InputError('--fix-script: only the fixes of a Linux router are written as a script');
+    throw new InputError(`${OPTION}: only the fixes of a Linux router are written as a script`);
   const steps = undoable(
     device,
     fixes.map((item) => item.command),
   );
   const rollback = rollbackPath(path);
-  writeFileWhole(path, scriptText(report, fixes, rollback), inputs);
-  writeFileWhole(rollback, rollbackText(report, steps, path), inputs);
+  const files = [
+    { path, text: scriptText(report, fixes, rollback) },
+    { path: rollback, text: rollbackText(report, steps, path) },
+  ];
+  writeFilesWhole(files, inputs, OPTION);
   return steps.map((step) => step.command);
 }
 

@@ -13,7 +13,7 @@ import { loadRouter } from './inputs.ts';
 import { withIntent, withRouter } from './options.ts';
 import { SITE_SCHEMA_FILE, siteSchemaText } from './site-schema.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
-import { sayToError, writeFileWhole, writeOut } from './write-output.ts';
+import { sayToError, writeFilesWhole, writeOut } from './write-output.ts';
 
 interface InitOptions extends IntentOptions {
   readonly router?: readonly string[];
@@ -53,8 +53,11 @@ function run(options: InitOptions): void {
   if (options.force !== true && existsSync(options.output))
     throw new InputError(`init: ${options.output} exists; --force overwrites it, --output names another file`);
   const schemaPath = join(dirname(options.output), SITE_SCHEMA_FILE);
-  writeFileWhole(options.output, siteFileText(router, intent, ambiguousSps, paths, true), paths);
-  writeFileWhole(schemaPath, siteSchemaText(), paths);
+  const files = [
+    { path: options.output, text: siteFileText(router, intent, ambiguousSps, paths, true) },
+    { path: schemaPath, text: siteSchemaText() },
+  ];
+  writeFilesWhole(files, paths, '--output');
   sayToError(
     `wrote ${options.output}, and ${basename(schemaPath)} beside it for editors; read it, and correct what was inferred`,
   );

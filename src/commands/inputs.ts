@@ -106,7 +106,8 @@ export function stateBeside(captures: readonly CaptureInput[]): string | undefin
   return ['router.conf', 'router'].map((name) => join(dirname(first.path), name)).find((path) => existsSync(path));
 }
 
-function stateFiles(path: string): string[] {
+/** The file, or the files of a folder that are read as a router's state. Throws InputError. */
+export function stateFiles(path: string): string[] {
   const stat = statOf(path);
   if (!stat.isDirectory()) return [path];
   const files = readdirSync(path, { withFileTypes: true })

@@ -16,7 +16,7 @@ import {
 import { joinIntent } from './join-intent.ts';
 import { collect, withOutput, withReport } from './options.ts';
 import { parseSiteFile } from './site-file.ts';
-import { refuseInput, sayToError } from './write-output.ts';
+import { refuseOutputs, sayToError } from './write-output.ts';
 import { type RenderingOptions, writeReport } from './write-report.ts';
 
 interface JoinCommandOptions extends RenderingOptions {
@@ -70,7 +70,7 @@ async function run(given: readonly string[], options: JoinCommandOptions): Promi
     ...(loaded?.sources ?? []).map((source) => source.path),
     ...(site === undefined ? [] : [site.path]),
   ];
-  if (options.output !== undefined) refuseInput(options.output, inputs);
+  refuseOutputs([{ option: '--output', path: options.output }], inputs);
   if (loaded?.pickedUp !== undefined) sayToError(`router state: ${loaded.pickedUp}`);
   if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const report = await verifyJoin(intent, loaded?.router, captures, { sources: loaded?.sources ?? [] });

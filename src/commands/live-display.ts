@@ -3,7 +3,6 @@ import type { LiveEvent } from '../report/live-progress.ts';
 import type { Report } from '../report/report.ts';
 import { jsonText, visible } from '../text/visible.ts';
 import { type TableState, tableLines } from './live-table.ts';
-import { writeOut } from './write-output.ts';
 
 /** What happens beside verdicts: a source falls silent, the router's state is read again. */
 export interface Notice {
@@ -80,8 +79,8 @@ const CTRL_C = '\u0003';
 const ALTERNATE_SCREEN = '\u001b[?1049h\u001b[?25l';
 const USUAL_SCREEN = '\u001b[?25h\u001b[?1049l';
 
-/** A table on the terminal that changes in place, on a screen of its own; `onQuit` is called at `q` and Ctrl-C. */
-export function tableDisplay(color: boolean, onQuit: () => void): LiveDisplay {
+/** A table on the terminal that changes in place, on a screen of its own; `onQuit` is called at `q` and Ctrl-C. `write` throws nothing. */
+export function tableDisplay(color: boolean, onQuit: () => void, write: (text: string) => void): LiveDisplay {
   const { stdout, stdin } = process;
   let last: string | undefined;
   let state: TableState | undefined;
@@ -90,7 +89,7 @@ export function tableDisplay(color: boolean, onQuit: () => void): LiveDisplay {
     if (ended || state === undefined) return;
     const { columns = 80, rows = 24 } = stdout;
     const lines = tableLines({ ...state, ...(last !== undefined && { last }) }, columns, rows - 1, color);
-    writeOut(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\r\n')}\u001b[J`);
+    write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\r\n')}\u001b[J`);
   };
   const onKey = (keys: Buffer): void => {
     const pressed = keys.toString();
@@ -106,9 +105,9 @@ export function tableDisplay(color: boolean, onQuit: () => void): LiveDisplay {
       stdin.pause();
     }
     process.off('exit', end);
-    writeOut(USUAL_SCREEN);
+    write(USUAL_SCREEN);
   };
-  writeOut(ALTERNATE_SCREEN);
+  write(ALTERNATE_SCREEN);
   // However the run ends, the terminal is left as it was.
   process.on('exit', end);
   stdout.on('resize', draw);

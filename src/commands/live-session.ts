@@ -16,7 +16,7 @@ import type { Via } from './live-sources.ts';
 import { rereadState, type StateReader } from './live-state.ts';
 import type { TableState } from './live-table.ts';
 import type { IntentOptions } from './stated-intent.ts';
-import { writeOut } from './write-output.ts';
+import { refuseUnwritable, writeOut } from './write-output.ts';
 import { type RenderingOptions, writeReport } from './write-report.ts';
 
 const BATCH_ROWS = 4096;
@@ -81,6 +81,15 @@ export class LiveSession {
     this.#stop();
   };
 
+  /** Shows what happens; a reader that went away wants no more of it. Called from timers, too: throws nothing. */
+  readonly #toOut = (text: string): void => {
+    try {
+      if (!writeOut(text)) this.#stop();
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
   constructor(sources: readonly LiveSource[], subject: Subject, options: LiveOptions) {
     this.#sources = sources;
     this.#subject = subject;
@@ -92,8 +101,10 @@ export class LiveSession {
     const { write, metrics } = this.#options;
     process.on('SIGINT', this.#onSignal).on('SIGTERM', this.#onSignal);
     if (metrics !== undefined) this.#server = await serveMetrics(metrics, () => this.#measure());
-    if (write !== undefined) this.#writer = new PcapngWriter(write);
+    if (write !== undefined) refuseUnwritable('--write', write);
     this.#captures = await this.#openSources();
+    // Only now, and before the first frame is asked for: where nothing can be captured, an earlier file of that name stays.
+    if (write !== undefined) this.#writer = new PcapngWriter(write);
   }
 
   /** Judges what is captured until something ends it. */
@@ -148,7 +159,7 @@ export class LiveSession {
   #openSources(): Promise<LiveCaptures> {
     return openLiveCaptures(this.#sources, {
       verifyChecksums: this.#options.verifyChecksums ?? false,
-      ...(this.#writer !== undefined && { onFrame: (frame) => this.#writer?.write(frame) }),
+      ...(this.#options.write !== undefined && { onFrame: (frame) => this.#writer?.write(frame) }),
       onTrouble: ({ path, words }) =>
         this.#display.notice({
           event: 'source',
@@ -244,11 +255,11 @@ export class LiveSession {
     const toError = (text: string): void => {
       process.stderr.write(text);
     };
-    if (format === 'ndjson' && output === undefined) return ndjsonDisplay(writeOut, report);
+    if (format === 'ndjson' && output === undefined) return ndjsonDisplay(this.#toOut, report);
     if (quiet === true) return QUIET;
     if (format !== 'text' || output !== undefined) return lineDisplay(toError);
-    if (process.stdout.isTTY !== true || !progress) return lineDisplay(writeOut);
-    return tableDisplay(color && (process.env.NO_COLOR ?? '') === '', this.#onSignal);
+    if (process.stdout.isTTY !== true || !progress) return lineDisplay(this.#toOut);
+    return tableDisplay(color && (process.env.NO_COLOR ?? '') === '', this.#onSignal, this.#toOut);
   }
 
   #state(): TableState {

@@ -8,7 +8,7 @@ import { liveSources, VIAS } from './live-sources.ts';
 import { collect, positive, withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { parseSiteFile } from './site-file.ts';
 import { statedIntent } from './stated-intent.ts';
-import { refuseInput, sayToError } from './write-output.ts';
+import { refuseOutputs, sayToError } from './write-output.ts';
 
 /** A stream may be silent for long before its first bytes: after this time the user is told what is waited for. */
 const PATIENCE_MILLISECONDS = 1000;
@@ -57,8 +57,13 @@ async function run(streams: readonly string[], options: LiveOptions): Promise<nu
   // What lies in the working directory is as good as beside a capture.
   const loaded = loadRouter(options.router ?? [], [{ path: './live' }]);
   const inputs = [...loaded.sources.map((source) => source.path), ...(site === undefined ? [] : [site.path])];
-  if (options.output !== undefined) refuseInput(options.output, inputs);
-  if (options.write !== undefined) refuseInput(options.write, [...inputs, ...streams], '--write');
+  refuseOutputs(
+    [
+      { option: '--output', path: options.output },
+      { option: '--write', path: options.write },
+    ],
+    [...inputs, ...streams],
+  );
   if (loaded.pickedUp !== undefined) sayToError(`router state: ${loaded.pickedUp}`);
   if (site?.pickedUp === true) sayToError(`site file: ${site.path}`);
   const filter = options.filter ?? filterOf(resolveIntent(stated, loaded.router).intent);

@@ -6,7 +6,7 @@ import { InputError } from '../text/input-error.ts';
 import { readText } from './inputs.ts';
 
 /** Name of the file that makes a folder a scenario. */
-export const SCENARIO_FILE = 'scenario.yaml';
+const SCENARIO_FILE = 'scenario.yaml';
 const SITE_FILE = 'redirect-verify.yaml';
 
 const VERDICT = v.picklist(['verified', 'failed', 'inconclusive']);
@@ -76,7 +76,7 @@ export function scenarioFolders(roots: readonly string[]): string[] {
 }
 
 function below(folder: string): string[] {
-  if (existsSync(join(folder, SCENARIO_FILE))) return [folder];
+  if (existsSync(scenarioPath(folder))) return [folder];
   let entries: Dirent[];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
@@ -95,9 +95,13 @@ function below(folder: string): string[] {
     .flatMap((name) => below(join(folder, name)));
 }
 
+export function scenarioPath(folder: string): string {
+  return join(folder, SCENARIO_FILE);
+}
+
 /** Reads a folder's scenario. Throws InputError with path, line and column. */
 export function readScenario(folder: string): Scenario {
-  const path = join(folder, SCENARIO_FILE);
+  const path = scenarioPath(folder);
   const counter = new LineCounter();
   const document = parseDocument(readText(path), { lineCounter: counter, prettyErrors: false });
   const [broken] = document.errors;

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { parseDocument } from 'yaml';
@@ -7,15 +6,17 @@ import { junitFile, type TestCase } from '../formats/junit.ts';
 import type { Report } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
 import { readText } from './inputs.ts';
-import { type Expectation, readScenario, type Scenario, scenarioFolders } from './scenario-file.ts';
-import { verifyFiles } from './verify-files.ts';
-import { writeFileWhole, writeOut } from './write-output.ts';
+import { type Expectation, readScenario, type Scenario, scenarioFolders, scenarioPath } from './scenario-file.ts';
+import { filesOf, verifyFiles } from './verify-files.ts';
+import { refuseOutputs, writeFileWhole, writeOut } from './write-output.ts';
 
 interface TestOptions {
   readonly update?: boolean;
   readonly junit?: string;
   readonly quiet?: boolean;
 }
+
+const JUNIT = '--junit';
 
 const PASSED = 0;
 const FAILED = 1;
@@ -53,7 +54,10 @@ export function addTest(program: Command): void {
 async function run(given: readonly string[], options: TestOptions): Promise<number> {
   const outcomes: Outcome[] = [];
   let updated = 0;
-  for (const folder of scenarioFolders(given.length > 0 ? given : ['.'])) {
+  const folders = scenarioFolders(given.length > 0 ? given : ['.']);
+  const inputs = options.junit === undefined ? [] : folders.flatMap(folderFiles);
+  refuseOutputs([{ option: JUNIT, path: options.junit }], inputs);
+  for (const folder of folders) {
     const { results, changes } = await runFolder(folder, options.update === true);
     outcomes.push(...results);
     if (changes.length > 0) updated++;
@@ -62,9 +66,23 @@ async function run(given: readonly string[], options: TestOptions): Promise<numb
   const broken = outcomes.filter((item) => item.error !== undefined).length;
   const failed = outcomes.filter((item) => item.error === undefined && item.problems.length > 0).length;
   writeOut(`${sumText(outcomes, failed, broken)}${updated > 0 ? `, ${updated} updated` : ''}\n`);
-  if (options.junit !== undefined) writeFileWhole(options.junit, junitText(outcomes), []);
+  if (options.junit !== undefined) writeFileWhole(options.junit, junitText(outcomes), inputs, JUNIT);
   if (broken > 0) return COULD_NOT_RUN;
   return failed > 0 ? FAILED : PASSED;
+}
+
+/** Every file that a folder's scenario is made of, as far as it can be read: what is wrong with it is told when it is run. */
+function folderFiles(folder: string): string[] {
+  try {
+    const { path, forms, router, site } = readScenario(folder);
+    const others = forms.flatMap(({ captures }) =>
+      filesOf({ captures, site, ...(router !== undefined && { router }) }),
+    );
+    return [path, ...others];
+  } catch (error) {
+    messageOf(error);
+    return [scenarioPath(folder)];
+  }
 }
 
 /** Runs every form of a folder's scenario; with `update` a failing one is run again with the expectations written anew. */
@@ -169,15 +187,7 @@ function writeExpectation(scenario: Scenario, expectation: Expectation): string[
   change('verdict', before === undefined ? undefined : [before.verdict], [expectation.verdict]);
   change('findings', before?.findings, expectation.findings);
   change('absent', before?.absent, expectation.absent);
-  if (changes.length > 0) {
-    try {
-      writeFileSync(scenario.path, document.toString({ lineWidth: 120 }));
-    } catch (error) {
-      throw new InputError(
-        `${scenario.path}: cannot be written (${error instanceof Error && 'code' in error ? error.code : error})`,
-      );
-    }
-  }
+  if (changes.length > 0) writeFileWhole(scenario.path, document.toString({ lineWidth: 120 }), [], '--update');
   return changes;
 }
 

@@ -138,7 +138,8 @@ async function traceCaptures(
           : frameText(frame, inputs.length > 1 ? pathOf(frame.file) : '', detail),
       );
       if (lines.length >= 1000) {
-        writeOut(lines.join(''));
+        // Whoever reads has seen enough.
+        if (!writeOut(lines.join(''))) return;
         lines = [];
       }
     }

@@ -1,8 +1,18 @@
 import type { CaptureInput } from '../capture/capture-set.ts';
 import type { Report } from '../report/report.ts';
+import { InputError } from '../text/input-error.ts';
 import type { StatedIntent } from '../verification/intent.ts';
 import { verify } from '../verify.ts';
-import { captureInputs, checkInterfaceNames, findSiteFile, type LoadedRouter, loadRouter, readText } from './inputs.ts';
+import {
+  captureInputs,
+  checkInterfaceNames,
+  findSiteFile,
+  type LoadedRouter,
+  loadRouter,
+  readText,
+  stateBeside,
+  stateFiles,
+} from './inputs.ts';
 import { parseSiteFile } from './site-file.ts';
 import { type IntentOptions, statedIntent } from './stated-intent.ts';
 
@@ -49,6 +59,27 @@ export function prepare(request: Request): Prepared {
       ...(site?.pickedUp === true ? [`site file: ${site.path}`] : []),
     ],
   };
+}
+
+/** The files that a request would read, as far as they are there. */
+export function filesOf({ captures: given, router, site }: Request): string[] {
+  const captures = given.flatMap((word) => orNone(() => captureInputs([word])));
+  const states = router !== undefined && router.length > 0 ? router : [stateBeside(captures) ?? []].flat();
+  const siteFile = site === false ? undefined : findSiteFile(site, captures);
+  return [
+    ...captures.map((capture) => capture.path),
+    ...states.flatMap((path) => orNone(() => stateFiles(path))),
+    ...(siteFile === undefined ? [] : [siteFile.path]),
+  ];
+}
+
+function orNone<Item>(read: () => Item[]): Item[] {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InputError) return [];
+    throw error;
+  }
 }
 
 /** What {@link verifyFiles} takes: as the command line's options, one value or several where they may be repeated. */

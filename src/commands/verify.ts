@@ -3,12 +3,12 @@ import { exitCodeOf, type FailOn, type Report } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
 import { VANTAGES, type VantageName } from '../verification/verification.ts';
 import { verify, verifyWithEvidence } from '../verify.ts';
-import { rollbackPath, writeFixScript } from './fix-script.ts';
+import { fixScriptFiles, rollbackPath, writeFixScript } from './fix-script.ts';
 import { positive, withIntent, withOutput, withReport, withRouter } from './options.ts';
 import { Progress } from './progress.ts';
 import type { IntentOptions } from './stated-intent.ts';
 import { prepare } from './verify-files.ts';
-import { refuseInput, sayToError } from './write-output.ts';
+import { refuseOutputs, sayToError } from './write-output.ts';
 import { type RenderingOptions, writeReport } from './write-report.ts';
 
 interface VerifyCommandOptions extends IntentOptions, RenderingOptions {
@@ -65,10 +65,8 @@ export function addVerify(program: Command): void {
 
 async function run(given: readonly string[], options: VerifyCommandOptions): Promise<number> {
   const { captures, loaded, stated, inputs, notices } = prepare({ ...options, captures: given });
-  if (options.output !== undefined) refuseInput(options.output, inputs);
+  refuseOutputs([{ option: '--output', path: options.output }, ...fixScriptFiles(options.fixScript)], inputs);
   if (options.fixScript !== undefined) refuseOtherRouters(loaded.router.dialects);
-  if (options.fixScript !== undefined)
-    for (const path of [options.fixScript, rollbackPath(options.fixScript)]) refuseInput(path, inputs, '--fix-script');
   for (const line of notices) sayToError(line);
   const progress = new Progress(options.progress && options.quiet !== true);
   try {
