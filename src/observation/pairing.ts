@@ -16,6 +16,8 @@ const TIE_NANOSECONDS = 2000;
 const EARLY_ROWS = 32;
 
 const SLOT_FREE = -1;
+/** At first: few frames wait for their copies at one time, and their slots stay in the processor's cache. */
+const FEWEST_SLOTS = 256;
 
 /** How often one capture device shows a frame again. */
 export const Repeats = { never: 0, once: 1, any: 2 } as const;
@@ -45,22 +47,22 @@ const SEVERAL_DEVICES = -2;
 /**
  * Finds for a frame that leaves the router the frame that came in: the same packet, its TTL one less. The last ingress frames whose copy
  * has not come yet, with a hash index; addresses and ports may differ where the packet was translated.
- *
- * A slot that a copy has freed is the next to be used: where every frame leaves soon, a few slots do, which stay in the processor's cache.
+ * A slot that a copy has freed is the next to be used.
  */
 export class Pairing {
+  readonly #mostSlots: number;
   /** Slots less one: a power of two. */
-  readonly #mask: number;
+  #mask = -1;
   /** By bucket: its newest frame. */
-  readonly #heads: Int32Array;
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
-  readonly #bucket: Int32Array;
-  readonly #time: Float64Array;
-  readonly #frames: Int32Array;
+  #heads = new Int32Array(0);
+  #next = new Int32Array(0);
+  #previous = new Int32Array(0);
+  #hash = new Int32Array(0);
+  #time = new Float64Array(0);
+  #frames = new Int32Array(0);
   /** By age, of the frames in use; a free slot's `#older` is the next free one. */
-  readonly #older: Int32Array;
-  readonly #newer: Int32Array;
+  #older = new Int32Array(0);
+  #newer = new Int32Array(0);
   #oldest = SLOT_FREE;
   #newest = SLOT_FREE;
   #free = SLOT_FREE;
@@ -77,35 +79,23 @@ export class Pairing {
   earlyInterface = -1;
   earlyMac = -1;
 
-  /** `size`: frames remembered, a power of two. */
+  /** `size`: frames remembered at most, a power of two. */
   constructor(size = 1 << 16) {
-    this.#mask = size - 1;
-    this.#heads = new Int32Array(size).fill(SLOT_FREE);
-    this.#next = new Int32Array(size).fill(SLOT_FREE);
-    this.#previous = new Int32Array(size).fill(SLOT_FREE);
-    this.#bucket = new Int32Array(size);
-    this.#time = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
-    this.#frames = new Int32Array(FRAME_LENGTH * size);
-    this.#older = new Int32Array(size);
-    this.#newer = new Int32Array(size);
+    this.#mostSlots = size;
+    this.#grow(Math.min(size, FEWEST_SLOTS));
   }
 
   /** Remembers an ingress frame under the caller's token (≥ 0). `translated`: bit 0 the source, bit 1 the destination may change. */
   remember(batch: PacketBatch, row: number, position: number, token: number, translated: number): void {
-    const frames = this.#frames;
     const slot = this.#takeSlot();
+    const frames = this.#frames;
     const at = FRAME_LENGTH * slot;
     const device = batch.captureInterface[row]!;
     const known = this.#deviceOf[position + 1] ?? NO_DEVICE;
     if (known !== device) this.#deviceOf[position + 1] = known === NO_DEVICE ? device : SEVERAL_DEVICES;
     const ttl = batch.ttl[row]!;
-    const bucket = bucketOf(batch, row, ttl) & this.#mask;
-    this.#bucket[slot] = bucket;
-    const newest = this.#heads[bucket]!;
-    this.#next[slot] = newest;
-    this.#previous[slot] = SLOT_FREE;
-    if (newest !== SLOT_FREE) this.#previous[newest] = slot;
-    this.#heads[bucket] = slot;
+    this.#hash[slot] = hashOf(batch, row, ttl);
+    this.#link(slot);
     this.#time[slot] = timeOf(batch, row);
     const { source, destination } = batch;
     const words = 4 * row;
@@ -135,7 +125,7 @@ export class Pairing {
     const frames = this.#frames;
     const time = timeOf(batch, row);
     const ttl = batch.ttl[row]!;
-    let slot = this.#heads[bucketOf(batch, row, ttl) & this.#mask]!;
+    let slot = this.#heads[hashOf(batch, row, ttl) & this.#mask]!;
     for (; slot !== SLOT_FREE; slot = this.#next[slot]!) {
       const at = FRAME_LENGTH * slot;
       if (frames[at + PLACE]! >> 8 !== position) continue;
@@ -157,7 +147,7 @@ export class Pairing {
     const ttl = batch.ttl[row]! + 1;
     const time = timeOf(batch, row);
     let best = SLOT_FREE;
-    let slot = this.#heads[bucketOf(batch, row, ttl) & this.#mask]!;
+    let slot = this.#heads[hashOf(batch, row, ttl) & this.#mask]!;
     for (; slot !== SLOT_FREE; slot = this.#next[slot]!) {
       const at = FRAME_LENGTH * slot;
       if (time - this.#time[slot]! > PAIRING_WINDOW_NANOSECONDS || !this.#same(at, batch, row, ttl)) continue;
@@ -204,7 +194,8 @@ export class Pairing {
     let slot = this.#free;
     if (slot !== SLOT_FREE) {
       this.#free = this.#older[slot]!;
-    } else if (this.#unused <= this.#mask) {
+    } else if (this.#unused < this.#mostSlots) {
+      if (this.#unused > this.#mask) this.#grow(2 * this.#unused);
       slot = this.#unused++;
     } else {
       slot = this.#oldest;
@@ -218,6 +209,32 @@ export class Pairing {
     else this.#newer[newest] = slot;
     this.#newest = slot;
     return slot;
+  }
+
+  /** More slots, and as many buckets. */
+  #grow(size: number): void {
+    this.#mask = size - 1;
+    this.#next = grown(this.#next, size);
+    this.#previous = grown(this.#previous, size);
+    this.#hash = grown(this.#hash, size);
+    this.#older = grown(this.#older, size);
+    this.#newer = grown(this.#newer, size);
+    this.#frames = grown(this.#frames, FRAME_LENGTH * size);
+    const time = new Float64Array(size);
+    time.set(this.#time);
+    this.#time = time;
+    this.#heads = new Int32Array(size).fill(SLOT_FREE);
+    // The newest of a bucket comes to stand first.
+    for (let slot = this.#oldest; slot !== SLOT_FREE; slot = this.#newer[slot]!) this.#link(slot);
+  }
+
+  #link(slot: number): void {
+    const bucket = this.#hash[slot]! & this.#mask;
+    const newest = this.#heads[bucket]!;
+    this.#next[slot] = newest;
+    this.#previous[slot] = SLOT_FREE;
+    if (newest !== SLOT_FREE) this.#previous[newest] = slot;
+    this.#heads[bucket] = slot;
   }
 
   #release(slot: number): void {
@@ -236,7 +253,7 @@ export class Pairing {
   #unlink(slot: number): void {
     const next = this.#next[slot]!;
     const previous = this.#previous[slot]!;
-    if (previous === SLOT_FREE) this.#heads[this.#bucket[slot]!] = next;
+    if (previous === SLOT_FREE) this.#heads[this.#hash[slot]! & this.#mask] = next;
     else this.#next[previous] = next;
     if (next !== SLOT_FREE) this.#previous[next] = previous;
   }
@@ -274,7 +291,7 @@ export class Pairing {
 }
 
 /** Only fields that no translation changes go into the hash. */
-function bucketOf(batch: PacketBatch, row: number, ttl: number): number {
+function hashOf(batch: PacketBatch, row: number, ttl: number): number {
   let hash = Math.imul(batch.identification[row]!, 0x9e3779b1) ^ (batch.networkLength[row]! << 8) ^ ttl;
   hash = Math.imul(hash ^ batch.protocol[row]!, 0x85ebca6b) ^ batch.fragmentOffset[row]!;
   if (batch.protocol[row] === IpProtocol.tcp) {
@@ -282,6 +299,12 @@ function bucketOf(batch: PacketBatch, row: number, ttl: number): number {
     hash ^= batch.tcpFlags[row]! << 16;
   }
   return hash ^ (hash >>> 15);
+}
+
+function grown(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(length);
+  to.set(from);
+  return to;
 }
 
 function shapeOf(batch: PacketBatch, row: number, ttl: number): number {
