@@ -69,6 +69,7 @@ export class Vantage {
   readonly #egressShown: Uint8Array;
   /** A capture of all devices of the router at once is among them. */
   #all = false;
+  #once = true;
   /** For each file taken elsewhere the one interface of the router whose wire it shows, −1 where none or several. */
   readonly #wires: number[] = [];
   /** For each file whether it shows every frame twice. */
@@ -115,6 +116,11 @@ export class Vantage {
     return this.kinds[file] ?? 'router';
   }
 
+  /** Whether each frame that passes an interface of the router is in the captures once: one capture of all devices, none of them below another. */
+  get showsOnce(): boolean {
+    return this.#once;
+  }
+
   /** A {@link Repeats} number for the capture device of a row: a mirror of two ports, or a cooked capture that does not tell devices apart. */
   repeats(batch: PacketBatch, row: number): number {
     if (this.#doubled[batch.file[row]!] === true) return Repeats.once;
@@ -148,6 +154,7 @@ export class Vantage {
     this.#captured.fill(0);
     this.#egressShown.fill(0);
     this.#all = false;
+    this.#once = true;
     this.learn(again.slice(0, length));
   }
 
@@ -185,6 +192,8 @@ export class Vantage {
       const isRouters = this.kindOf(file) === 'router';
       let found = name === undefined ? undefined : this.#byName.get(name);
       if (found === undefined && index !== undefined) found = this.#byIndex.get(index);
+      const isOne = linkType === LinkType.linuxCookedV2 && found !== undefined && !this.#ofCapture.includes(found);
+      if (!isOne || !isRouters || this.#lower.any) this.#once = false;
       this.#ofCapture.push(isRouters ? (found ?? -1) : -1);
       if (!isRouters) continue;
       if (found !== undefined) this.#show(found, true);

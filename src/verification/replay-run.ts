@@ -4,7 +4,7 @@ import type { Forwarder } from '../forwarding/forwarder.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
 import { ConnectionLog } from '../observation/connection-log.ts';
 import { MonitoredServices, ServerEnd } from '../observation/monitored.ts';
-import { Pairing } from '../observation/pairing.ts';
+import { Pairing, Repeats } from '../observation/pairing.ts';
 import { Side, type Vantage } from '../observation/vantage.ts';
 import { ICMP_REDIRECT } from '../wire/icmp-type.ts';
 import { LinkType } from '../wire/link-type.ts';
@@ -440,8 +440,11 @@ export class ReplayRun implements Replay {
 
   #egress(batch: PacketBatch, row: number, position: number): void {
     this.sawEgress = true;
-    if (this.#left.isDuplicate(batch, row, position, this.vantage.repeats(batch, row))) return;
-    this.#left.remember(batch, row, position, 0, 0);
+    const repeats = this.vantage.repeats(batch, row);
+    if (!this.vantage.showsOnce || repeats !== Repeats.never) {
+      if (this.#left.isDuplicate(batch, row, position, repeats)) return;
+      this.#left.remember(batch, row, position, 0, 0);
+    }
     if (batch.protocol[row] === IpProtocol.icmp && batch.icmpType[row] === ICMP_REDIRECT)
       tally(this.icmpRedirects, batch, row);
     const token = this.#pairing.take(batch, row);
