@@ -93,7 +93,7 @@ describe('the copy of a frame', () => {
   it('is found among many that wait, whatever order they leave in', () => {
     const pairing = new Pairing(1 << 12);
     const frames = Array.from({ length: 3000 }, (_, frame) => ({ identification: frame % 50, sequence: frame }));
-    frames.forEach((parts, token) => pairing.remember(rows({ ...IN, ...parts }), 0, 0, token, 0));
+    for (const [token, parts] of frames.entries()) pairing.remember(rows({ ...IN, ...parts }), 0, 0, token, 0);
     const order = frames.map((_, index) => (index * 1009) % 3000);
     expect(order.map((token) => pairing.take(rows({ ...OUT, ...frames[token]! }), 0))).toEqual(order);
   });
