@@ -1,9 +1,9 @@
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
-import { isNode, LineCounter, parseDocument } from 'yaml';
 import { InputError } from '../text/input-error.ts';
 import { readText } from './inputs.ts';
+import { parseYaml } from './yaml-file.ts';
 
 /** Name of the file that makes a folder a scenario. */
 const SCENARIO_FILE = 'scenario.yaml';
@@ -102,20 +102,12 @@ export function scenarioPath(folder: string): string {
 /** Reads a folder's scenario. Throws InputError with path, line and column. */
 export function readScenario(folder: string): Scenario {
   const path = scenarioPath(folder);
-  const counter = new LineCounter();
-  const document = parseDocument(readText(path), { lineCounter: counter, prettyErrors: false });
-  const [broken] = document.errors;
-  if (broken !== undefined) {
-    const { line, col } = counter.linePos(broken.pos[0]);
-    throw new InputError(`${path}:${line}:${col}: not YAML: ${broken.message}`);
-  }
-  const result = v.safeParse(SCENARIO, document.toJS({ maxAliasCount: 100 }) ?? {});
+  const file = parseYaml(path, readText(path));
+  const result = v.safeParse(SCENARIO, file.value);
   if (!result.success) {
     const [issue] = result.issues;
     const keys = (issue.path ?? []).map((item) => item.key as string | number);
-    const node = [...keys.keys()].map((index) => document.getIn(keys.slice(0, keys.length - index), true)).find(isNode);
-    const { line, col } = counter.linePos(node?.range?.[0] ?? 0);
-    throw new InputError(`${path}:${line}:${col}: ${keys.join('.') || 'the file'}: ${issue.message}`);
+    throw file.error(keys, `${keys.join('.') || 'the file'}: ${issue.message}`);
   }
   const { captures, router, site, options, expect, name } = result.output;
   const place = (file: string): string => join(folder, file);

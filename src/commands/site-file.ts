@@ -1,6 +1,5 @@
 import * as v from 'valibot';
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import { InputError } from '../text/input-error.ts';
+import { parseYaml } from './yaml-file.ts';
 
 /** One value or a list of them, with the words that editors show. */
 function list(description: string, example: string) {
@@ -60,39 +59,18 @@ export type SiteFile = v.InferOutput<typeof SITE_SCHEMA>;
 
 /** Parses a site file. Throws InputError with path, line and column. */
 export function parseSiteFile(path: string, text: string): SiteFile {
-  const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
-  const [broken] = document.errors;
-  if (broken !== undefined) {
-    const { line, col } = counter.linePos(broken.pos[0]);
-    throw new InputError(`${path}:${line}:${col}: not YAML: ${broken.message}`);
-  }
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: 100 }) ?? {};
-  } catch (error) {
-    throw new InputError(`${path}:1:1: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const result = v.safeParse(SITE_SCHEMA, value);
+  const file = parseYaml(path, text);
+  const result = v.safeParse(SITE_SCHEMA, file.value);
   if (result.success) return result.output;
-  const issue = result.issues[0];
-  const key = issue.path?.[0]?.key;
-  const { line, col } = counter.linePos(offsetOf(document.contents, key));
+  const key = result.issues[0].path?.[0]?.key;
   const known = Object.keys(SITE_SCHEMA.entries).join(', ');
-  if (typeof key !== 'string') throw new InputError(`${path}:${line}:${col}: expected keys with values (${known})`);
-  if (!(key in SITE_SCHEMA.entries))
-    throw new InputError(`${path}:${line}:${col}: unknown key '${key}'; the keys are ${known}`);
-  throw new InputError(`${path}:${line}:${col}: '${key}' has a value that is not allowed here: ${expectedOf(key)}`);
+  if (typeof key !== 'string') throw file.error([], `expected keys with values (${known})`);
+  if (!Object.hasOwn(SITE_SCHEMA.entries, key)) throw file.error([key], `unknown key '${key}'; the keys are ${known}`);
+  throw file.error([key], `'${key}' has a value that is not allowed here: ${expectedOf(key)}`);
 }
 
 function expectedOf(key: string): string {
   if (key === 'join') return 'expected spp: ADDRESS, and where wanted sps: and entered:';
   if (key === 'snat') return 'expected own, client or fixed';
   return 'expected a word or a list of words';
-}
-
-function offsetOf(contents: Node | null, key: unknown): number {
-  if (!isMap(contents)) return contents?.range?.[0] ?? 0;
-  const pair = contents.items.find((item) => isScalar(item.key) && item.key.value === key);
-  return isScalar(pair?.key) ? (pair.key.range?.[0] ?? 0) : 0;
 }

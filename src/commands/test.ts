@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import { parseDocument } from 'yaml';
+import { isAlias } from 'yaml';
 import { clean } from '../formats/format.ts';
 import { junitFile, type TestCase } from '../formats/junit.ts';
 import type { Report } from '../report/report.ts';
@@ -9,6 +9,7 @@ import { readText } from './inputs.ts';
 import { type Expectation, readScenario, type Scenario, scenarioFolders, scenarioPath } from './scenario-file.ts';
 import { filesOf, verifyFiles } from './verify-files.ts';
 import { refuseOutputs, writeFileWhole, writeOut } from './write-output.ts';
+import { parseYaml } from './yaml-file.ts';
 
 interface TestOptions {
   readonly update?: boolean;
@@ -17,6 +18,7 @@ interface TestOptions {
 }
 
 const JUNIT = '--junit';
+const BY_HAND = '--update cannot write this, change it by hand';
 
 const PASSED = 0;
 const FAILED = 1;
@@ -103,7 +105,13 @@ async function runFolder(folder: string, update: boolean): Promise<{ results: Ou
   const reports = results.flatMap((item) => item.report ?? []);
   const expectation = expectationOf(reports, scenario.expect);
   if (expectation === undefined) return { results, changes: [] };
-  const changes = writeExpectation(scenario, expectation);
+  let changes: string[];
+  try {
+    changes = writeExpectation(scenario, expectation);
+  } catch (error) {
+    const [first, ...others] = results;
+    return { results: [{ ...first!, error: messageOf(error) }, ...others], changes: [] };
+  }
   return {
     results: results.map((item) => ({
       ...item,
@@ -174,12 +182,13 @@ function expectationOf(reports: readonly Report[], before: Expectation | undefin
 
 /** Changes the file's `expect`, and nothing else in it. Returns what changed, a line each. */
 function writeExpectation(scenario: Scenario, expectation: Expectation): string[] {
-  const document = parseDocument(readText(scenario.path));
+  const { document, error } = parseYaml(scenario.path, readText(scenario.path));
   const before = scenario.expect;
   const changes: string[] = [];
   const change = (key: string, from: readonly string[] | undefined, to: readonly string[] | undefined): void => {
     if ((from ?? []).join() === (to ?? []).join()) return;
     changes.push(`${key}: ${from?.join(' ') || 'nothing'} -> ${to?.join(' ') || 'nothing'}`);
+    if (isAlias(document.get('expect', true))) throw error(['expect'], `an alias: ${BY_HAND}`);
     const value = key === 'verdict' ? to?.[0] : to;
     if (value === undefined || value.length === 0) document.deleteIn(['expect', key]);
     else document.setIn(['expect', key], document.createNode(value));
@@ -187,7 +196,15 @@ function writeExpectation(scenario: Scenario, expectation: Expectation): string[
   change('verdict', before === undefined ? undefined : [before.verdict], [expectation.verdict]);
   change('findings', before?.findings, expectation.findings);
   change('absent', before?.absent, expectation.absent);
-  if (changes.length > 0) writeFileWhole(scenario.path, document.toString({ lineWidth: 120 }), [], '--update');
+  if (changes.length === 0) return changes;
+  let text: string;
+  try {
+    text = document.toString({ lineWidth: 120 });
+  } catch {
+    // What was replaced had an anchor.
+    throw error(['expect'], `another part repeats what was here: ${BY_HAND}`);
+  }
+  writeFileWhole(scenario.path, text, [], '--update');
   return changes;
 }
 

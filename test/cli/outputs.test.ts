@@ -381,12 +381,12 @@ describe('what cannot be written whole', () => {
       'cmp scenario.yaml out/scenario.yaml; cmp second.pcapng out/second.pcapng; ls -A out | cmp - names',
     ];
     const result = shell(script.join('\n'), folder, OWN_MOUNTS);
-    expect(result.stderr.trimEnd().split('\n')).toEqual([
-      'redirect-verify: out/scenario.yaml: cannot be written (ENOSPC)',
-      'redirect-verify: out/scenario.yaml: cannot be written (EROFS)',
-      'redirect-verify: --write out/second.pcapng: cannot be written (EROFS)',
-    ]);
-    expect({ status: result.status, stdout: result.stdout }).toEqual({ status: 0, stdout: '2\n2\n2\n' });
+    const told = (code: string) => `ERROR out\n      one: out/scenario.yaml: cannot be written (${code})\n`;
+    expect(result.stderr).toBe('redirect-verify: --write out/second.pcapng: cannot be written (EROFS)\n');
+    expect(result.stdout.replaceAll(/^ {6}\w+: (?!out).*\n|^\d scenario.*\n/gm, '')).toBe(
+      `${told('ENOSPC')}2\n${told('EROFS')}2\n2\n`,
+    );
+    expect(result.status).toBe(0);
   });
 
   it('live --write: a device that is full', () => {
