@@ -11,7 +11,11 @@ const target = join(dist, 'bin');
 
 rmSync(target, { recursive: true, force: true });
 const { metafile } = await build({
-  entryPoints: { cli: join(dist, 'cli.js'), 'live-cap-child': join(dist, 'commands', 'live-cap-child.js') },
+  entryPoints: {
+    cli: join(dist, 'cli.js'),
+    'live-cap-child': join(dist, 'commands', 'live-cap-child.js'),
+    'read-ahead-worker': join(dist, 'capture', 'read-ahead-worker.js'),
+  },
   outdir: target,
   bundle: true,
   // Commands stay apart: each is loaded when it is asked for.

@@ -1,5 +1,6 @@
 import type { CaptureInput, CaptureSet } from './capture/capture-set.ts';
 import { openCaptureSet } from './capture/open-capture.ts';
+import { openReadingAhead } from './capture/read-ahead.ts';
 import { DIAGNOSIS_ORDER, FINDINGS } from './findings/index.ts';
 import { type JoinOptions, joinReport } from './report/join-report.ts';
 import { runJoin } from './join/join-run.ts';
@@ -100,7 +101,7 @@ async function runAndReport(
   stated: StatedIntent,
   options: VerifyOptions,
 ): Promise<{ run: Verification; report: Report }> {
-  const captures = await openCaptureSet(inputs, { verifyChecksums: options.verifyChecksums ?? false });
+  const captures = await openReadingAhead(inputs, { verifyChecksums: options.verifyChecksums ?? false });
   try {
     const run = await runVerification(captures, router, stated, {
       whatIf: options.whatIf,
@@ -256,7 +257,7 @@ export async function diff(
   options: Pick<VerifyOptions, 'verifyChecksums' | 'onBytes'>,
 ): Promise<DiffReport> {
   const verifyChecksums = options.verifyChecksums ?? false;
-  const captures = await openCaptureSet(inputs, { verifyChecksums });
+  const captures = await openReadingAhead(inputs, { verifyChecksums });
   try {
     const result = await runDiff(captures, before.router, after.router, stated, {
       verifyChecksums,

@@ -42,9 +42,19 @@ export class ColumnSet {
   private readonly clearings: Clearing[] = [];
   private shared = new ArrayBuffer(0);
   private sharedUsed = 0;
+  /** Of columns that two threads see: made by the one, found by the other. */
+  private readonly memories: SharedArrayBuffer[] = [];
+  private readonly between: 'threads' | readonly SharedArrayBuffer[] | undefined;
 
-  constructor(capacity: number) {
+  /** `between`: memory that another thread sees is allocated, or is that of the columns of another set, in the order of theirs. */
+  constructor(capacity: number, between?: 'threads' | readonly SharedArrayBuffer[]) {
     this.capacity = capacity;
+    this.between = between;
+  }
+
+  /** The memory of columns between threads, in their order. */
+  get sharedMemory(): readonly SharedArrayBuffer[] {
+    return this.memories;
   }
 
   /** A column. `absent` is what its cells hold in a row without that field; undefined keeps it from being cleared. */
@@ -134,8 +144,13 @@ export class ColumnSet {
   }
 
   /** Memory for a column, and where in it the column begins. */
-  private place(cellBytes: number): [memory: ArrayBuffer, offset: number] {
+  private place(cellBytes: number): [memory: ArrayBufferLike, offset: number] {
     const length = cellBytes * this.capacity;
+    if (this.between !== undefined) {
+      const memory = this.between === 'threads' ? new SharedArrayBuffer(length) : this.between[this.memories.length]!;
+      this.memories.push(memory);
+      return [memory, 0];
+    }
     if (this.capacity > FEW_ROWS) {
       const skew = (this.all.length % SKEWS) * CACHE_LINE_BYTES;
       return [new ArrayBuffer(skew + length), skew];

@@ -145,9 +145,10 @@ export class PacketBatch {
   readonly arpOperation: Uint16Array;
   readonly arpSenderMac: Float64Array;
 
-  constructor(capacity: number) {
+  /** `between`: as of {@link ColumnSet}. */
+  constructor(capacity: number, between?: 'threads' | readonly SharedArrayBuffer[]) {
     this.capacity = capacity;
-    const columns = new ColumnSet(capacity);
+    const columns = new ColumnSet(capacity, between);
     this.columns = columns;
     this.file = columns.uint16(undefined);
     this.frameNumber = columns.uint32(undefined);
@@ -200,6 +201,11 @@ export class PacketBatch {
     this.quotedIcmpType = columns.uint8(0);
     this.arpOperation = columns.uint16(0);
     this.arpSenderMac = columns.float64(-1);
+  }
+
+  /** Memory that another thread makes the same batch of; empty unless it was made for that. */
+  get sharedMemory(): readonly SharedArrayBuffer[] {
+    return this.columns.sharedMemory;
   }
 
   /** Sets every decoded column of a row to "not there"; the provenance columns are left alone. */
