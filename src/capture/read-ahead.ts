@@ -6,7 +6,14 @@ import { InputError } from '../text/input-error.ts';
 import { PacketBatch } from '../wire/packet-batch.ts';
 import type { CaptureInput, CaptureInterface, CaptureSet, OpenOptions } from './capture-set.ts';
 import { openCaptureSet } from './open-capture.ts';
-import type { CaptureState, FromReader, ReadAheadRequest, ToReader } from './read-ahead-messages.ts';
+import {
+  BATCHES_TOGETHER,
+  type CaptureState,
+  type FilledBatch,
+  type FromReader,
+  type ReadAheadRequest,
+  type ToReader,
+} from './read-ahead-messages.ts';
 
 /** Below this a thread takes longer to begin than it saves. */
 const WORTHWHILE_BYTES = 48 << 20;
@@ -36,12 +43,6 @@ function bytesOf(inputs: readonly CaptureInput[]): number {
   return sum;
 }
 
-interface Filled {
-  readonly batch: number;
-  readonly length: number;
-  readonly state: CaptureState;
-}
-
 /** Captures that another thread reads. */
 class ReadAhead implements CaptureSet {
   readonly interfaces: CaptureInterface[] = [];
@@ -50,7 +51,9 @@ class ReadAhead implements CaptureSet {
   #state: CaptureState | undefined;
   #batches: readonly PacketBatch[] = [];
   #rows = 0;
-  readonly #filled: Filled[] = [];
+  readonly #filled: FilledBatch[] = [];
+  /** Taken, and not yet given back. */
+  #taken: number[] = [];
   #end: CaptureState | undefined;
   #failure: Error | undefined;
   #wake = (): void => {};
@@ -83,8 +86,12 @@ class ReadAhead implements CaptureSet {
     }
     batch.copyRows(this.#batches[filled.batch]!, 0, 0, filled.length);
     batch.length = filled.length;
-    this.#tell({ kind: 'free', batch: filled.batch });
     this.#learn(filled.state);
+    this.#taken.push(filled.batch);
+    if (this.#taken.length === BATCHES_TOGETHER) {
+      this.#tell({ kind: 'free', batches: this.#taken });
+      this.#taken = [];
+    }
     return true;
   }
 
@@ -112,7 +119,7 @@ class ReadAhead implements CaptureSet {
     if (message.kind === 'opened') this.#learn(message.state);
     else if (message.kind === 'batches')
       this.#batches = message.memory.map((memory) => new PacketBatch(this.#rows, memory));
-    else if (message.kind === 'filled') this.#filled.push(message);
+    else if (message.kind === 'filled') this.#filled.push(...message.filled);
     else if (message.kind === 'end') this.#end = message.state;
     else this.#failure = message.isInput ? new InputError(message.message) : new Error(message.message);
     this.#wake();
