@@ -1,5 +1,6 @@
 import { IpProtocol } from '../net/ip-protocol.ts';
 import { PacketBatch, Status } from '../wire/packet-batch.ts';
+import { Chains, SLOT_FREE } from './chains.ts';
 
 /** A copy may leave up to this long after it came in: a neighbour is asked three times, a second apart (linux-forwarding 4.13). */
 const PAIRING_WINDOW_NANOSECONDS = 4e9;
@@ -15,7 +16,9 @@ const REPEAT_WINDOW_NANOSECONDS = 1e5;
 const TIE_NANOSECONDS = 2000;
 const EARLY_ROWS = 32;
 
-const SLOT_FREE = -1;
+/** Of so many frames with one hash the newest are looked at for a duplicate, which is a moment old. */
+const MOST_DUPLICATES = 1024;
+
 /** At first: few frames wait for their copies at one time, and their slots stay in the processor's cache. */
 const FEWEST_SLOTS = 256;
 
@@ -33,12 +36,14 @@ const ACKNOWLEDGEMENT = 11;
 /** TTL, protocol and length. */
 const SHAPE = 12;
 const DEVICE = 13;
-/** Interface << 8 | whether it was shown again << 2 | what may change by translation. */
+/** Interface << 8 | whether it is its chain's {@link Chains.past} << 3 | whether it was shown again << 2 | what may change by translation. */
 const PLACE = 14;
 const TOKEN = 15;
 const FRAME_LENGTH = 16;
 
+const TRANSLATED = 3;
 const REPEATED = 4;
+const IS_PAST = 8;
 
 /** Capture devices of an interface: none yet, or several. */
 const NO_DEVICE = -1;
@@ -47,14 +52,16 @@ const SEVERAL_DEVICES = -2;
 /**
  * Finds for a frame that leaves the router the frame that came in: the same packet, its TTL one less. The last ingress frames whose copy
  * has not come yet, with a hash index; addresses and ports may differ where the packet was translated.
- * A slot that a copy has freed is the next to be used.
+ * A slot that a copy has freed is the next to be used. Of frames that are all the same the oldest leaves first, and is found in one step.
  */
 export class Pairing {
   readonly #mostSlots: number;
   /** Slots less one: a power of two. */
   #mask = -1;
-  /** By bucket: its newest frame. */
-  #heads = new Int32Array(0);
+  /** Of frames that leave as they are, by all of their fields; of others by those that no translation changes. */
+  #plain = new Chains(1);
+  #translated: Chains | undefined;
+  /** In the chain, the next older slot and the next newer one. */
   #next = new Int32Array(0);
   #previous = new Int32Array(0);
   #hash = new Int32Array(0);
@@ -68,6 +75,9 @@ export class Pairing {
   #free = SLOT_FREE;
   /** Slots from this one on were never used. */
   #unused = 0;
+  /** Count up with each frame, from where the first was translated: which of two is older. */
+  #stamps: Int32Array | undefined;
+  #lastStamp = 0;
   /** By interface + 1, the only capture device that showed frames of it. */
   readonly #deviceOf: number[] = [];
   /** Copies that came before their frames. */
@@ -94,7 +104,11 @@ export class Pairing {
     const known = this.#deviceOf[position + 1] ?? NO_DEVICE;
     if (known !== device) this.#deviceOf[position + 1] = known === NO_DEVICE ? device : SEVERAL_DEVICES;
     const ttl = batch.ttl[row]!;
-    this.#hash[slot] = hashOf(batch, row, ttl);
+    const hash = hashOf(batch, row, ttl);
+    this.#hash[slot] = translated === 0 ? withAddresses(hash, batch, row) : hash;
+    frames[at + PLACE] = (position << 8) | translated;
+    if (translated !== 0) this.#beginTranslated();
+    if (this.#stamps !== undefined) this.#stamps[slot] = ++this.#lastStamp;
     this.#link(slot);
     this.#time[slot] = timeOf(batch, row);
     const { source, destination } = batch;
@@ -113,7 +127,6 @@ export class Pairing {
     frames[at + ACKNOWLEDGEMENT] = batch.tcpAcknowledgement[row]!;
     frames[at + SHAPE] = shapeOf(batch, row, ttl);
     frames[at + DEVICE] = device;
-    frames[at + PLACE] = (position << 8) | translated;
     frames[at + TOKEN] = token;
   }
 
@@ -122,11 +135,17 @@ export class Pairing {
     const known = this.#deviceOf[position + 1] ?? NO_DEVICE;
     // The common case: one device for each interface, which shows each frame once.
     if (known === NO_DEVICE || (known === batch.captureInterface[row] && repeats === Repeats.never)) return false;
+    const hash = hashOf(batch, row, batch.ttl[row]!);
+    if (this.#isAmong(this.#plain, withAddresses(hash, batch, row), batch, row, position, repeats)) return true;
+    return this.#translated !== undefined && this.#isAmong(this.#translated, hash, batch, row, position, repeats);
+  }
+
+  #isAmong(chains: Chains, hash: number, batch: PacketBatch, row: number, position: number, repeats: number): boolean {
     const frames = this.#frames;
     const time = timeOf(batch, row);
     const ttl = batch.ttl[row]!;
-    let slot = this.#heads[hashOf(batch, row, ttl) & this.#mask]!;
-    for (; slot !== SLOT_FREE; slot = this.#next[slot]!) {
+    let slot = chains.ends[2 * chains.chainOf(hash)]!;
+    for (let looked = 0; slot !== SLOT_FREE && looked < MOST_DUPLICATES; slot = this.#next[slot]!, looked++) {
       const at = FRAME_LENGTH * slot;
       if (frames[at + PLACE]! >> 8 !== position) continue;
       const isSameDevice = frames[at + DEVICE] === batch.captureInterface[row];
@@ -143,22 +162,61 @@ export class Pairing {
 
   /** Takes the ingress frame of which this one is the egress copy: its token, −1 where there is none. Each is taken once. */
   take(batch: PacketBatch, row: number): number {
+    const hash = hashOf(batch, row, batch.ttl[row]! + 1);
+    let best = this.#oldestOf(this.#plain, withAddresses(hash, batch, row), batch, row);
+    if (this.#translated !== undefined) {
+      const other = this.#oldestOf(this.#translated, hash, batch, row);
+      if (best === SLOT_FREE || (other !== SLOT_FREE && this.#isOlder(other, best))) best = other;
+    }
+    if (best === SLOT_FREE) return -1;
+    const token = this.#frames[FRAME_LENGTH * best + TOKEN]!;
+    this.#release(best);
+    return token;
+  }
+
+  /** The slot of the oldest frame of a chain that can have left as this one: it is the one that leaves first. */
+  #oldestOf(chains: Chains, hash: number, batch: PacketBatch, row: number): number {
     const frames = this.#frames;
     const ttl = batch.ttl[row]! + 1;
     const time = timeOf(batch, row);
-    let best = SLOT_FREE;
-    let slot = this.#heads[hashOf(batch, row, ttl) & this.#mask]!;
-    for (; slot !== SLOT_FREE; slot = this.#next[slot]!) {
+    const chain = chains.chainOf(hash);
+    let slot = chains.ends[2 * chain + 1]!;
+    if (slot !== SLOT_FREE && time - this.#time[slot]! > PAIRING_WINDOW_NANOSECONDS)
+      slot = this.#behindPast(chains, chain, time);
+    for (; slot !== SLOT_FREE; slot = this.#previous[slot]!) {
       const at = FRAME_LENGTH * slot;
       if (time - this.#time[slot]! > PAIRING_WINDOW_NANOSECONDS || !this.#same(at, batch, row, ttl)) continue;
-      if (!this.#sameAddresses(at, batch, row, frames[at + PLACE]! & 3)) continue;
-      // The newest stands first in its chain; the oldest match is the one that leaves first.
-      best = slot;
+      if (this.#sameAddresses(at, batch, row, frames[at + PLACE]! & TRANSLATED)) return slot;
     }
-    if (best === SLOT_FREE) return -1;
-    const token = frames[FRAME_LENGTH * best + TOKEN]!;
-    this.#release(best);
-    return token;
+    return SLOT_FREE;
+  }
+
+  /**
+   * The oldest slot of a chain that is not too old at a time. Which were is kept, so that they are passed over once; as time may go back in
+   * a capture, with the time from which on that holds.
+   */
+  #behindPast(chains: Chains, chain: number, time: number): number {
+    const known = chains.past(chain);
+    const holds = known !== SLOT_FREE && time - chains.pastTime(chain) > PAIRING_WINDOW_NANOSECONDS;
+    let past = holds ? known : SLOT_FREE;
+    let latest = holds ? chains.pastTime(chain) : Number.NEGATIVE_INFINITY;
+    let slot = holds ? this.#previous[known]! : chains.ends[2 * chain + 1]!;
+    for (; slot !== SLOT_FREE; slot = this.#previous[slot]!) {
+      const own = this.#time[slot]!;
+      if (!(time - own > PAIRING_WINDOW_NANOSECONDS)) break;
+      past = slot;
+      latest = Math.max(latest, own);
+    }
+    if (past !== known) {
+      if (known !== SLOT_FREE) this.#frames[FRAME_LENGTH * known + PLACE]! &= ~IS_PAST;
+      this.#frames[FRAME_LENGTH * past + PLACE]! |= IS_PAST;
+    }
+    chains.setPast(chain, past, latest);
+    return slot;
+  }
+
+  #isOlder(slot: number, other: number): boolean {
+    return ((this.#stamps![slot]! - this.#stamps![other]!) | 0) < 0;
   }
 
   /** Keeps a copy for which {@link take} found nothing: its frame may have the same time. */
@@ -223,18 +281,35 @@ export class Pairing {
     const time = new Float64Array(size);
     time.set(this.#time);
     this.#time = time;
-    this.#heads = new Int32Array(size).fill(SLOT_FREE);
-    // The newest of a bucket comes to stand first.
-    for (let slot = this.#oldest; slot !== SLOT_FREE; slot = this.#newer[slot]!) this.#link(slot);
+    this.#plain = new Chains(size);
+    if (this.#translated !== undefined) this.#translated = new Chains(size);
+    if (this.#stamps !== undefined) this.#stamps = grown(this.#stamps, size);
+    // The newest of a chain comes to stand first.
+    for (let slot = this.#oldest; slot !== SLOT_FREE; slot = this.#newer[slot]!) {
+      this.#frames[FRAME_LENGTH * slot + PLACE]! &= ~IS_PAST;
+      this.#link(slot);
+    }
+  }
+
+  #beginTranslated(): void {
+    this.#translated ??= new Chains(this.#mask + 1);
+    this.#stamps ??= new Int32Array(this.#mask + 1);
+  }
+
+  #chainsOf(slot: number): Chains {
+    return (this.#frames[FRAME_LENGTH * slot + PLACE]! & TRANSLATED) === 0 ? this.#plain : this.#translated!;
   }
 
   #link(slot: number): void {
-    const bucket = this.#hash[slot]! & this.#mask;
-    const newest = this.#heads[bucket]!;
+    const chains = this.#chainsOf(slot);
+    const chain = chains.chainOf(this.#hash[slot]!);
+    const { ends } = chains;
+    const newest = ends[2 * chain]!;
     this.#next[slot] = newest;
     this.#previous[slot] = SLOT_FREE;
-    if (newest !== SLOT_FREE) this.#previous[newest] = slot;
-    this.#heads[bucket] = slot;
+    if (newest === SLOT_FREE) ends[2 * chain + 1] = slot;
+    else this.#previous[newest] = slot;
+    ends[2 * chain] = slot;
   }
 
   #release(slot: number): void {
@@ -251,11 +326,18 @@ export class Pairing {
 
   /** In one step: of frames that are all the same the chain is as long as there are slots. */
   #unlink(slot: number): void {
+    const chains = this.#chainsOf(slot);
+    const { ends } = chains;
+    const chain = chains.chainOf(this.#hash[slot]!);
     const next = this.#next[slot]!;
     const previous = this.#previous[slot]!;
-    if (previous === SLOT_FREE) this.#heads[this.#hash[slot]! & this.#mask] = next;
+    if (previous === SLOT_FREE) ends[2 * chain] = next;
     else this.#next[previous] = next;
-    if (next !== SLOT_FREE) this.#previous[next] = previous;
+    if (next === SLOT_FREE) ends[2 * chain + 1] = previous;
+    else this.#previous[next] = previous;
+    if ((this.#frames[FRAME_LENGTH * slot + PLACE]! & IS_PAST) === 0) return;
+    chains.setPast(chain, next, chains.pastTime(chain));
+    if (next !== SLOT_FREE) this.#frames[FRAME_LENGTH * next + PLACE]! |= IS_PAST;
   }
 
   #same(at: number, batch: PacketBatch, row: number, ttl: number): boolean {
@@ -305,6 +387,17 @@ function grown(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
   const to = new Int32Array(length);
   to.set(from);
   return to;
+}
+
+/** The same with the fields that a translation changes. */
+function withAddresses(hash: number, batch: PacketBatch, row: number): number {
+  const { source, destination } = batch;
+  const words = 4 * row;
+  const from = source[words]! ^ source[words + 1]! ^ source[words + 2]! ^ source[words + 3]!;
+  const to = destination[words]! ^ destination[words + 1]! ^ destination[words + 2]! ^ destination[words + 3]!;
+  let mixed = Math.imul(from, 0x9e3779b1) ^ Math.imul(to, 0x85ebca6b) ^ Math.imul(portsOf(batch, row), 0xc2b2ae35);
+  mixed = Math.imul(hash ^ mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+  return mixed ^ (mixed >>> 13);
 }
 
 function shapeOf(batch: PacketBatch, row: number, ttl: number): number {

@@ -131,6 +131,52 @@ describe('the copy of a frame', () => {
   });
 });
 
+describe('frames that are translated, in a capture whose time goes on and back', () => {
+  const SIZE = 8;
+  const step = fc.record({
+    leaves: fc.boolean(),
+    identification: fc.nat(1),
+    source: fc.constantFrom('192.168.0.10', '192.168.0.11'),
+    destinationPort: fc.constantFrom(3389, 3390),
+    translated: fc.constantFrom(0, 0, 1, 2, 3),
+    // Seconds; a copy may leave up to four after its frame.
+    later: fc.constantFrom(0, 0, 0, 1, 3, 5, -2, -6),
+  });
+  type Known = RowParts & { readonly token: number; readonly translated: number; readonly seconds: number };
+
+  /** Slow and obvious: the oldest that fits. */
+  const fits = (known: Known, left: RowParts & { readonly seconds: number }): boolean =>
+    left.seconds - known.seconds <= 4 &&
+    known.identification === left.identification &&
+    (known.source === left.source || (known.translated & 1) !== 0) &&
+    (known.destinationPort === left.destinationPort || (known.translated & 2) !== 0);
+
+  it('find their copies as by looking through a list', () => {
+    let found = 0;
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 10, maxLength: 80 }), (steps) => {
+        const pairing = new Pairing(SIZE);
+        let waiting: Known[] = [];
+        let seconds = 1_700_000_000;
+        for (const [token, { leaves, translated, later, ...parts }] of steps.entries()) {
+          seconds += later;
+          if (leaves) {
+            const want = waiting.find((known) => fits(known, { ...parts, seconds }));
+            waiting = waiting.filter((known) => known !== want);
+            expect(pairing.take(rows({ ...OUT, ...parts, seconds, nanoseconds: 0 }), 0)).toBe(want?.token ?? -1);
+            if (want !== undefined) found++;
+          } else {
+            pairing.remember(rows({ ...IN, ...parts, seconds }), 0, 0, token, translated);
+            waiting = [...waiting, { ...parts, token, translated, seconds }].slice(-SIZE);
+          }
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect(found).toBeGreaterThan(500);
+  });
+});
+
 describe('a duplicate', () => {
   const again = (parts: RowParts, position = 0): boolean => {
     const pairing = new Pairing(256);
@@ -173,6 +219,73 @@ describe('a copy that comes before its frame', () => {
     const pairing = new Pairing(256);
     pairing.keepEarly(rows({ ...OUT, nanoseconds: 0 }), 0, 3);
     expect(pairing.takeEarly(rows({ ...IN, nanoseconds: 1_000_000 }), 0, 0)).toBe(false);
+  });
+});
+
+/** Milliseconds of the processor. */
+function costOf(work: () => void): number {
+  const start = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
+
+it('many frames that wait are found again, whether they are translated or not', () => {
+  const pairing = new Pairing(1 << 12);
+  const frames = Array.from({ length: 3000 }, (_, frame) => ({ identification: frame % 50, sequence: frame }));
+  for (const [token, parts] of frames.entries())
+    pairing.remember(rows({ ...IN, ...parts, seconds: 1_700_000_000 + (token >> 9) }), 0, 0, token, token % 4);
+  const order = frames.map((_, index) => (index * 1009) % 3000);
+  const taken = order.map((token) => {
+    const source = token % 2 === 1 ? '172.16.0.254' : '192.168.0.10';
+    return pairing.take(rows({ ...OUT, ...frames[token]!, source, seconds: 1_700_000_006 }), 0);
+  });
+  // More than four seconds are too long.
+  expect(taken).toEqual(order.map((token) => (token >> 9 < 3 ? -1 : token)));
+});
+
+describe('many frames with one identification', () => {
+  const SIZE = 1 << 16;
+  const COUNT = SIZE - 1;
+
+  it('find their copies in a step each, though all are the same', () => {
+    const pairing = new Pairing(SIZE);
+    const [entered, left] = [rows(IN), rows(OUT)];
+    const cost = costOf(() => {
+      for (let token = 0; token < COUNT; token++) pairing.remember(entered, 0, 0, token, 0);
+      for (let token = 0; token < COUNT; token++) if (pairing.take(left, 0) !== token) throw new Error(`${token}`);
+    });
+    // Looking through all of them for each took a minute.
+    expect(cost).toBeLessThan(3000);
+  });
+
+  it('pass over those that are too old once', () => {
+    const pairing = new Pairing(SIZE);
+    const [entered, left] = [rows(IN), rows({ ...OUT, seconds: 1_700_000_010 })];
+    const cost = costOf(() => {
+      for (let token = 0; token < COUNT; token++) pairing.remember(entered, 0, 0, token, 0);
+      for (let copy = 0; copy < COUNT; copy++) if (pairing.take(left, 0) !== -1) throw new Error(`${copy}`);
+    });
+    expect(cost).toBeLessThan(3000);
+    // Time goes back.
+    expect(pairing.take(rows(OUT), 0)).toBe(0);
+  });
+
+  it('of different ports find their copies in any order', () => {
+    const pairing = new Pairing(SIZE);
+    const entered = rows(IN);
+    const left = rows(OUT);
+    const cost = costOf(() => {
+      for (let port = 0; port < COUNT; port++) {
+        entered.sourcePort[0] = port;
+        pairing.remember(entered, 0, 0, port, 0);
+      }
+      for (let port = COUNT - 1; port >= 0; port--) {
+        left.sourcePort[0] = port;
+        if (pairing.take(left, 0) !== port) throw new Error(`${port}`);
+      }
+    });
+    expect(cost).toBeLessThan(3000);
   });
 });
 
