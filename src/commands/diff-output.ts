@@ -1,4 +1,5 @@
 import { clean } from '../formats/format.ts';
+import { cell, code, paragraph, plain } from '../formats/markdown/words.ts';
 import type { Change, DiffGroupReport, DiffReport, DiffSide } from '../report/diff-report.ts';
 
 const CHANGES: Readonly<Record<Change, string>> = {
@@ -92,27 +93,22 @@ function sideLines(label: string, side: DiffSide): string[] {
 /** The same for a change ticket. */
 export function diffMarkdown(given: DiffReport): string {
   const report = clean(given);
-  const cell = (text: string): string => text.replace(/[\\`*_[\]<>&|!#~@]/g, (character) => `\\${character}`);
-  const code = (text: string): string => {
-    const fence = '`'.repeat(Math.max(0, ...[...text.matchAll(/`+/g)].map((run) => run[0].length)) + 1);
-    return `${fence} ${text} ${fence}`;
-  };
   const sideText = (side: DiffSide): string => {
     const where =
       side.where?.kind === 'config' ? `, ${code(`${side.where.path}:${side.where.line}  ${side.where.text}`)}` : '';
-    return `${FATES[side.fate]}${side.effect === undefined ? '' : `: ${cell(side.effect)}`}${where}${side.end === undefined ? '' : ` ⇒ ${cell(side.end)}`}`;
+    return `${FATES[side.fate]}${side.effect === undefined ? '' : `: ${plain(side.effect)}`}${where}${side.end === undefined ? '' : ` ⇒ ${plain(side.end)}`}`;
   };
   const groupLines = (group: DiffGroupReport): string[] => [
     '',
     `## ${group.count} ${CHANGES[group.change]}`,
     '',
     ...(group.noLongerVerified > 0 ? [`${group.noLongerVerified} of them verified before.`, ''] : []),
-    ...(group.packet === undefined ? [] : [`They part with: ${cell(group.packet)}`, '']),
+    ...(group.packet === undefined ? [] : [`They part with: ${plain(group.packet)}`, '']),
     `- before: ${sideText(group.before)}`,
     `- after: ${sideText(group.after)}`,
     ...group.connections
       .slice(0, EXAMPLES)
-      .map((item) => `- ${cell(`${item.protocol} ${item.client} > ${item.server}`)}`),
+      .map((item) => `- ${paragraph(`${item.protocol} ${item.client} > ${item.server}`)}`),
     ...(group.count > EXAMPLES ? [`- and ${group.count - EXAMPLES} more`] : []),
   ];
   return `${[
@@ -120,7 +116,7 @@ export function diffMarkdown(given: DiffReport): string {
     '',
     '| | |',
     '| --- | --- |',
-    ...grounds(report).map(([label, words]) => `| ${label} | ${cell(words)} |`),
+    ...grounds(report).map(([label, words]) => `| ${label} | ${cell(plain(words))} |`),
     ...report.groups.filter((group) => group.change !== 'unchanged').flatMap(groupLines),
   ].join('\n')}\n`;
 }

@@ -2,6 +2,8 @@ import { parseDevice } from '../dialects/index.ts';
 import { clean } from '../formats/format.ts';
 import type { Report } from '../report/report.ts';
 import { InputError } from '../text/input-error.ts';
+import { scanShell } from '../text/shell-scanner.ts';
+import { visible } from '../text/visible.ts';
 import { undoable } from '../verification/linux-undo.ts';
 import { readText } from './inputs.ts';
 import { type OutputFile, writeFilesWhole } from './write-output.ts';
@@ -16,6 +18,13 @@ export function rollbackPath(path: string): string {
 /** What {@link writeFixScript} writes; nothing where no path is given. */
 export function fixScriptFiles(path: string | undefined): OutputFile[] {
   return path === undefined ? [] : [path, rollbackPath(path)].map((file) => ({ option: OPTION, path: file }));
+}
+
+/** Whether a shell reads one command of plain words in a line, and expands nothing in it. */
+function isSimpleCommand(text: string): boolean {
+  const { tokens, comment, error } = scanShell({ path: '', line: 1, column: 1, text }, new Map());
+  const isPlain = tokens.every((token) => token.kind === 'word' && (token.quoted || !/[*?[\]~]/.test(token.text)));
+  return visible(text) === text && error === undefined && comment === undefined && isPlain && !text.endsWith('\\');
 }
 
 /** The commands of a report's fixes, in its order, each once, with the findings that they are for. */
@@ -47,6 +56,8 @@ export function writeFixScript(report: Report, path: string, inputs: readonly st
     device,
     fixes.map((item) => item.command),
   );
+  const odd = fixes.find((item) => !isSimpleCommand(item.command));
+  if (odd !== undefined) throw new InputError(`${OPTION}: a shell would read more than one command in: ${odd.command}`);
   const rollback = rollbackPath(path);
   const files = [
     { path, text: scriptText(report, fixes, rollback) },
@@ -95,13 +106,15 @@ function rollbackText(report: Report, steps: ReturnType<typeof undoable>, path: 
     'status=0',
   ];
   for (const { command, undo } of [...steps].reverse()) {
-    lines.push('', `# undoes: ${command}`);
-    if (undo.length === 0) {
+    lines.push('', `# undoes: ${clean(command)}`);
+    // What stood there before is the router's text, and nobody has tried it.
+    if (undo.length === 0 || !undo.every(isSimpleCommand)) {
       lines.push(
         "echo 'not undone, the state before is not known:' >&2",
         `echo '  ${command.replaceAll("'", `'\\''`)}' >&2`,
         'status=1',
       );
+      continue;
     }
     for (const line of undo) lines.push(`${line} || status=1`);
   }

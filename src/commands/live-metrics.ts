@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { Report } from '../report/report.ts';
 import { isOfService } from '../report/live-progress.ts';
 import { InputError } from '../text/input-error.ts';
+import { visible } from '../text/visible.ts';
 
 /** What the metrics are made from; asked anew for each scrape. */
 export interface Measured {
@@ -117,6 +118,7 @@ export function metricsText({
   return `${lines.join('\n')}\n`;
 }
 
+/** The value of a label. */
 function escaped(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+  return visible(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 }

@@ -11,6 +11,7 @@ import {
   SNAT_WORDS,
   worstFirst,
 } from './format.ts';
+import { cell, code, fenced, paragraph, plain } from './markdown/words.ts';
 
 const LISTED = 50;
 
@@ -48,7 +49,8 @@ function groundTable(report: Report): string {
   const { intent, router, captures, summary } = report;
   const mark = (part: string, value: string): string =>
     intent.inferred.includes(part) ? `${plain(value)} (inferred)` : plain(value);
-  const span = (first?: string, last?: string): string => (first === undefined ? '' : `, ${first} to ${last}`);
+  const span = (first?: string, last?: string): string =>
+    first === undefined ? '' : `, ${plain(first)} to ${plain(last ?? '')}`;
   const rows: [string, string][] = [
     ...captures.map((item): [string, string] => [
       'Capture',
@@ -64,11 +66,11 @@ function groundTable(report: Report): string {
           ['Clients', plain(report.check.clients.join(', '))],
           ['Servers', plain(report.check.servers.join(', '))],
           ...(report.check.alsoRedirected.length > 0
-            ? [['Also redirected, and not monitored', report.check.alsoRedirected.join(', ')]]
+            ? [['Also redirected, and not monitored', plain(report.check.alsoRedirected.join(', '))]]
             : []),
           ...(report.check.possible ?? []).map(({ code: finding, message, fix }) => [
             'Possible',
-            `${finding} ${plain(message)}${fix.length > 0 ? `; it cannot with ${fix.map(code).join(', ')}` : ''}`,
+            `${plain(finding)} ${plain(message)}${fix.length > 0 ? `; it cannot with ${fix.map(code).join(', ')}` : ''}`,
           ]),
         ] as [string, string][])),
     ...router.sources.map((item): [string, string] => ['Router', `${code(item.path)}, SHA-256 ${code(item.sha256)}`]),
@@ -91,9 +93,9 @@ function groundTable(report: Report): string {
 function findingPart(finding: FindingReport, report: Report): string {
   const count = finding.count > 1 ? `, ${finding.count} times` : '';
   const lines = [
-    `### ${finding.id}. ${finding.code} ${finding.slug} (${finding.severity}${count})`,
+    `### ${finding.id}. ${finding.code} ${plain(finding.slug)} (${finding.severity}${count})`,
     '',
-    plain(finding.message),
+    paragraph(finding.message),
   ];
   if (finding.where !== undefined) lines.push('', `At ${placeWords(finding.where)}`);
   if (finding.causes.length > 0) {
@@ -104,7 +106,7 @@ function findingPart(finding: FindingReport, report: Report): string {
   }
   if (finding.notes.length > 0) lines.push('');
   for (const note of finding.notes)
-    lines.push(`- ${plain(note.message)}${note.where === undefined ? '' : `, ${placeWords(note.where)}`}`);
+    lines.push(`- ${paragraph(note.message)}${note.where === undefined ? '' : `, ${placeWords(note.where)}`}`);
   if (finding.fix.length > 0) lines.push('', 'Fix:', '', fenced(finding.fix.join('\n')));
   return lines.join('\n');
 }
@@ -136,36 +138,8 @@ function connectionTable(report: Report, options: RenderOptions): string {
 /** The connections that a join needs, and what is known of SPP's certificate. */
 function joinTable(join: JoinReport): string {
   const rows = joinRows(join).map((row) => `| ${row.map((value) => cell(plain(value))).join(' | ')} |`);
-  const certificates = join.certificates.flatMap((seen) => ['', plain(certificateWords(seen))]);
+  const certificates = join.certificates.flatMap((seen) => ['', paragraph(certificateWords(seen))]);
   return ['| verdict | connection | router | capture |', '| --- | --- | --- | --- |', ...rows, ...certificates].join(
     '\n',
   );
-}
-
-/** Words that are no markup: nothing in a name makes a link, an image, HTML or emphasis. */
-function plain(text: string): string {
-  return text.replace(/[\\`*_[\]<>&#!~@]/g, (character) => ENTITIES[character] ?? `\\${character}`);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;' };
-
-/** A code span, with as many backticks around it as it takes. */
-function code(text: string): string {
-  const fence = '`'.repeat(longestRun(text) + 1);
-  const pad = text.startsWith('`') || text.endsWith('`') || text === '' ? ' ' : '';
-  return `${fence}${pad}${text}${pad}${fence}`;
-}
-
-function fenced(text: string): string {
-  const fence = '`'.repeat(Math.max(3, longestRun(text) + 1));
-  return `${fence}sh\n${text}\n${fence}`;
-}
-
-function longestRun(text: string): number {
-  return Math.max(0, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
-}
-
-/** A table's cell: a bar would begin the next one, in code spans, too. */
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|');
 }

@@ -1,6 +1,6 @@
 import type { Where } from '../diagnostic/diagnostic.ts';
 import type { FindingReport, Report } from '../report/report.ts';
-import { jsonText } from '../text/visible.ts';
+import { jsonText, visible } from '../text/visible.ts';
 import type { Format, RenderOptions } from './format.ts';
 
 /**
@@ -89,7 +89,9 @@ function result(finding: FindingReport, report: Report, ruleIndex: number): obje
     finding.count > 1 ? `${finding.message} (${finding.count} times)` : finding.message,
     ...(causes.length > 0 ? [`Because of ${causes.join(', ')}.`] : []),
     ...(finding.fix.length > 0 ? [`Fix: ${finding.fix.join(' ; ')}`] : []),
-  ].join('\n');
+  ]
+    .map(words)
+    .join('\n');
   return {
     ruleId: finding.code,
     ruleIndex,
@@ -101,7 +103,7 @@ function result(finding: FindingReport, report: Report, ruleIndex: number): obje
       relatedLocations: related.map(({ where, message }, index) => ({
         id: index,
         ...(where.kind === 'config' ? configLocation(where) : frameLocation(where)),
-        message: { text: message },
+        message: { text: words(message) },
       })),
     }),
     occurrenceCount: finding.count,
@@ -109,6 +111,15 @@ function result(finding: FindingReport, report: Report, ruleIndex: number): obje
     partialFingerprints: { 'finding/v1': `${finding.code} ${annotated?.text ?? finding.message}` },
     properties: { causes, connections: finding.connections, fix: finding.fix },
   };
+}
+
+/**
+ * A line of a message that is nothing but text: no placeholder, and no link, which a viewer would make of `[text](target)`.
+ *
+ * Ref: SARIF 2.1.0, 3.11.5 messages with placeholders, 3.11.6 messages with embedded links.
+ */
+function words(text: string): string {
+  return visible(text).replace(/[{}]/g, '$&$&').replaceAll('](', '] (');
 }
 
 function configLocation(place: ConfigPlace): object {
