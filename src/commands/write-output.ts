@@ -30,6 +30,9 @@ const PATIENCE_MILLISECONDS = 5;
 const MOST_LINKS = 40;
 const PERMISSIONS = 0o7777n;
 
+/** What is written: at once, or in pieces that are made as they are written. */
+export type Text = string | Iterable<string>;
+
 /** A file that a run writes, and the option that names it; without a path the option is not given. */
 export interface OutputFile {
   readonly option: string;
@@ -40,7 +43,7 @@ export interface OutputFile {
  * Writes to standard output to the end, also where a pipe takes it slowly. False where the reader went away, which is no error: nothing
  * more needs to be made for it. Throws InputError where it cannot be written.
  */
-export function writeOut(text: string): boolean {
+export function writeOut(text: Text): boolean {
   try {
     writeAll(STANDARD_OUTPUT, text);
     return true;
@@ -51,7 +54,7 @@ export function writeOut(text: string): boolean {
 }
 
 /** {@link writeFilesWhole} of one. */
-export function writeFileWhole(path: string, text: string, inputs: readonly string[], option = '--output'): void {
+export function writeFileWhole(path: string, text: Text, inputs: readonly string[], option = '--output'): void {
   writeFilesWhole([{ path, text }], inputs, option);
 }
 
@@ -61,7 +64,7 @@ export function writeFileWhole(path: string, text: string, inputs: readonly stri
  * link. Throws InputError.
  */
 export function writeFilesWhole(
-  files: readonly { readonly path: string; readonly text: string }[],
+  files: readonly { readonly path: string; readonly text: Text }[],
   inputs: readonly string[],
   option: string,
 ): void {
@@ -128,7 +131,7 @@ function attempt<Value>(path: string, action: () => Value): Value {
   }
 }
 
-function stage(path: string, text: string): Staged {
+function stage(path: string, text: Text): Staged {
   const descriptor = descriptorOf(path);
   const existing = statSync(path, { bigint: true, throwIfNoEntry: false });
   // A file that may not be written is not replaced, either.
@@ -152,7 +155,7 @@ function stage(path: string, text: string): Staged {
 }
 
 /** In a new file beside it, which then takes its place, with the rights of the old one. */
-function stageBeside(path: string, text: string, old?: BigIntStats): Staged {
+function stageBeside(path: string, text: Text, old?: BigIntStats): Staged {
   // Nobody can have put a link there: the name cannot be foreseen, and what exists is not opened.
   const temporary = join(dirname(path), `.redirect-verify-${randomBytes(6).toString('hex')}.tmp`);
   const discard = (): void => rmSync(temporary, { force: true });
@@ -183,7 +186,7 @@ function keepRights(path: string, { uid, gid, mode }: BigIntStats): void {
 }
 
 /** A device or a pipe. */
-function writeInto(path: string, text: string): void {
+function writeInto(path: string, text: Text): void {
   const descriptor = openSync(path, 'w');
   try {
     writeAll(descriptor, text);
@@ -192,8 +195,12 @@ function writeInto(path: string, text: string): void {
   }
 }
 
-function writeAll(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text);
+function writeAll(descriptor: number, text: Text): void {
+  for (const piece of typeof text === 'string' ? [text] : text) writePiece(descriptor, piece);
+}
+
+function writePiece(descriptor: number, piece: string): void {
+  const bytes = Buffer.from(piece);
   for (let offset = 0; offset < bytes.length; ) {
     try {
       offset += writeSync(descriptor, bytes, offset, Math.min(bytes.length - offset, MOST_AT_ONCE));

@@ -1,4 +1,5 @@
 import { CATALOG } from '../catalog.ts';
+import type { Format, RenderOptions } from '../formats/format.ts';
 import { FORMATS } from '../formats/index.ts';
 import type { Evidence } from '../report/evidence.ts';
 import type { Report } from '../report/report.ts';
@@ -29,14 +30,27 @@ export function writeReport(
     options.output === undefined &&
     process.stdout.isTTY === true &&
     (process.env.NO_COLOR ?? '') === '';
-  const text = format.render(report, {
+  const rendering = {
     color,
     verbose: options.verbose ?? false,
     quiet: options.quiet ?? false,
     version: version(),
     kinds: CATALOG,
     ...(evidence !== undefined && { evidence }),
-  });
+  };
+  const text = format.pieces?.(report) ?? rendered(format, report, rendering);
   if (options.output === undefined) writeOut(text);
   else writeFileWhole(options.output, text, inputs);
+}
+
+/** Throws InputError where the report is longer than a string can be. */
+function rendered(format: Format, report: Report, options: RenderOptions): string {
+  try {
+    return format.render(report, options);
+  } catch (error) {
+    if (!(error instanceof RangeError) || error.message !== 'Invalid string length') throw error;
+    throw new InputError(
+      `--format ${format.name}: a report of ${report.connections.length} connections is too long: list fewer (--connections failed, none), or take json or ndjson`,
+    );
+  }
 }

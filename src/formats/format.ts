@@ -14,6 +14,23 @@ export interface Format {
   readonly name: string;
   /** The whole output, line end included. */
   readonly render: (report: Report, options: RenderOptions) => string;
+  /** The same in pieces, for reports that may be longer than a string can be. */
+  readonly pieces?: (report: Report) => Iterable<string>;
+}
+
+/** Characters of a piece, at least: each is written by itself. */
+const LEAST_PIECE = 1 << 16;
+
+/** Joins strings to pieces that are worth writing. */
+export function* joinedPieces(texts: Iterable<string>): Generator<string> {
+  let piece = '';
+  for (const text of texts) {
+    piece += text;
+    if (piece.length < LEAST_PIECE) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
 }
 
 export interface RenderOptions {

@@ -1,22 +1,14 @@
 import type { Severity } from '../diagnostic/diagnostic.ts';
 import type { Detected, Finding, FindingKind } from '../findings/finding.ts';
 import { formatService } from '../model/intent.ts';
-import { formatEndpoint, formatIpAddress } from '../net/ip-address.ts';
-import { formatIpProtocol } from '../net/ip-protocol.ts';
+import { formatIpAddress } from '../net/ip-address.ts';
 import { formatPrefix } from '../net/prefix.ts';
+import { ConnectionReports } from './connection-reports.ts';
 import { SaidOfConnections } from './said-of-connections.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Router } from '../verification/router.ts';
 import type { Verification } from '../verification/verification.ts';
-import type {
-  CaptureReport,
-  ConnectionReport,
-  DirectionReport,
-  FindingReport,
-  Report,
-  VantageReport,
-  Verdict,
-} from './report.ts';
+import type { CaptureReport, ConnectionReport, FindingReport, Report, VantageReport, Verdict } from './report.ts';
 
 const LISTED_CONNECTIONS = 10_000;
 export const CONNECTIONS_OF_A_FINDING = 100;
@@ -136,11 +128,12 @@ function judgeConnections(run: Verification, said: SaidOfConnections, which: Rep
   const listed: ConnectionReport[] = [];
   let monitoredPackets = 0;
   const isListed = listing(run.connections.length, which);
+  const reports = new ConnectionReports();
   for (const item of run.connections) {
     const verdict = verdictOf(item, said);
     counts[verdict]++;
     for (const { path, count } of item.ways) if (!path.synthetic) monitoredPackets += count.packets;
-    if (isListed(verdict)) listed.push(connectionReport(item, verdict, said.codesOf(item.connection.id)));
+    if (isListed(verdict)) listed.push(reports.of(item, verdict, said.codesOf(item.connection.id)));
   }
   return { counts, monitoredPackets, listed };
 }
@@ -153,46 +146,6 @@ function verdictOf(item: JudgedConnection, said: SaidOfConnections): Verdict {
     said.isUndetermined(id) ||
     item.ways.some(({ category, path, count }) => category === 'undetermined' && !path.synthetic && count.packets > 0);
   return isUnknown ? 'inconclusive' : 'verified';
-}
-
-function connectionReport(item: JudgedConnection, verdict: Verdict, findings: readonly string[]): ConnectionReport {
-  const { connection } = item;
-  return {
-    id: connection.id,
-    protocol: formatIpProtocol(connection.protocol),
-    client: formatEndpoint({ family: connection.family, words: connection.client }, connection.clientPort),
-    server: formatEndpoint({ family: connection.family, words: connection.server }, connection.serverPort),
-    leg: item.leg,
-    ...(item.session !== undefined && { session: item.session }),
-    verdict,
-    clientToServer: directionReport(item, true),
-    serverToClient: directionReport(item, false),
-    findings,
-  };
-}
-
-function directionReport(item: JudgedConnection, toServer: boolean): DirectionReport {
-  const counts = { viaSps: 0, bypassed: 0, dropped: 0, looped: 0, undetermined: 0 };
-  let packets = 0;
-  let observed = 0;
-  let probes = toServer ? item.probes.toServer : item.probes.toClient;
-  for (const way of item.ways) {
-    if (way.path.toServer !== toServer) continue;
-    if (way.path.synthetic) {
-      probes += way.count.packets;
-      continue;
-    }
-    packets += way.count.packets;
-    counts[way.category] += way.count.packets;
-    observed += way.count.observed.reduce((sum, egress) => sum + egress.packets, 0);
-  }
-  return {
-    packets,
-    ...counts,
-    observed,
-    probes,
-    basis: packets === 0 ? 'synthesized' : probes === 0 ? 'captured' : 'mixed',
-  };
 }
 
 export function listConnections(

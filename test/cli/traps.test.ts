@@ -68,6 +68,8 @@ function filled(head: Buffer, make: (index: number) => Buffer, size = SIZE): Buf
 /** To the router of the stored set-up, on eth0. */
 const MACS = Buffer.from('0200c0a800fe020000000002', 'hex');
 const CLIENT = 0xc0a8_0001;
+/** From the router to SPS, on eth1. */
+const COPY_MACS = Buffer.from('0200ac1000010200ac1000fe', 'hex');
 
 function ipv4(source: number, protocol: number, payload: Buffer, identification = 0, fragment = 0): Buffer {
   const bytes = Buffer.alloc(34);
@@ -189,6 +191,32 @@ const TRAPS: readonly { name: string; make: () => Buffer; codes: readonly string
     name: 'frames of one byte',
     make: () => filled(pcapHeader(), () => record(ONE)),
     codes: ['RV201'],
+  },
+  {
+    name: 'a flood of connections',
+    make: () => filled(pcapHeader(), (index) => record(syn(index), 1_700_000_000 + (index >> 13))),
+    codes: ['RV901'],
+  },
+  {
+    name: 'a flood of connections, each before the one that came earlier',
+    make: () => filled(pcapHeader(), (index) => record(syn(index), 1_800_000_000 - index)),
+    codes: [],
+  },
+  {
+    name: 'a frame again and again, and then its copies',
+    make: () => {
+      const count = Math.floor(SIZE / 140);
+      const copy = syn(1);
+      COPY_MACS.copy(copy);
+      copy[22] = 63;
+      const frames = Array.from({ length: 2 * count }, (_, index) => {
+        const bytes = record(index < count ? syn(1) : copy, 1_700_000_000 + Math.floor(index / 1e5));
+        bytes.writeUInt32LE((index % 1e5) * 10, 4);
+        return bytes;
+      });
+      return Buffer.concat([pcapHeader(), ...frames]);
+    },
+    codes: [],
   },
   {
     name: 'a flood of other connections',

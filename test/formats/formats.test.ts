@@ -49,6 +49,24 @@ describe('json', () => {
   it('is the report itself', () => {
     expect(JSON.parse(format('json').render(FAILED, PLAIN))).toEqual(FAILED);
   });
+
+  it('is written as by JSON.stringify', () => {
+    const nothing = madeReport('inconclusive', { connections: [], findings: [] });
+    const odd = { ...FAILED, connectionsOmitted: undefined, earlier: [nothing] } as unknown as Report;
+    for (const report of [FAILED, nothing, odd])
+      expect(format('json').render(report, PLAIN)).toBe(`${JSON.stringify(report, undefined, 2)}\n`);
+  });
+});
+
+describe('formats that are written in pieces', () => {
+  const many = madeReport('failed', { connections: Array.from({ length: 1000 }, (_, index) => connection(index + 1)) });
+
+  it.each(['json', 'ndjson'])('%s is the same as at once, and no piece holds all of it', (name) => {
+    const pieces = [...format(name).pieces!(many)];
+    expect(pieces.join('')).toBe(format(name).render(many, PLAIN));
+    expect(pieces.length).toBeGreaterThan(3);
+    expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThan(100_000);
+  });
 });
 
 describe('ndjson', () => {
