@@ -1,8 +1,7 @@
-import type { Match, Rule, Target } from '../../model/netfilter.ts';
+import type { Match } from '../../model/netfilter.ts';
 import type { Family } from '../../net/ip-address.ts';
 import type { Word } from '../../text/line-scanner.ts';
-import { parseMaskedAddress } from './iptables-address.ts';
-import { type OptionUse, RuleError, type RuleContext } from './iptables-extension.ts';
+import { RuleError } from './iptables-extension.ts';
 import { MATCH_EXTENSIONS, type MatchExtension, UNMODELLED_MATCHES } from './iptables-matches.ts';
 import {
   COMMAND_VERBS,
@@ -14,14 +13,15 @@ import {
   SHORT_OPTIONS,
 } from './iptables-options.ts';
 import {
-  PASS_THROUGH_TARGETS,
-  TARGET_EXTENSIONS,
-  type TargetExtension,
-  UNMODELLED_TARGETS,
-} from './iptables-targets.ts';
-
-/** A rule without its place. */
-export type RuleBody = Omit<Rule, 'origin'>;
+  buildRules,
+  type Invertible,
+  type Loaded,
+  type RuleBody,
+  type RuleParts,
+  unknownRule,
+  unmodelledNames,
+} from './iptables-rule.ts';
+import { TARGET_EXTENSIONS, type TargetExtension } from './iptables-targets.ts';
 
 /** What one iptables command line asks for, rules expanded in the order of `-s a,b -d c,d` (sources outside). */
 export interface IptablesCommand {
@@ -53,15 +53,6 @@ export interface CommandContext {
   readonly table: string;
 }
 
-/** An extension that the rule has loaded and the options that it was given. `extension` is absent where it is not modelled. */
-interface Loaded<E> {
-  readonly name: string;
-  readonly extension?: E;
-  readonly uses: OptionUse[];
-  /** Of unmodelled ones: the words as written. */
-  readonly words: string[];
-}
-
 /** Reads one rule or command line, word by word, as iptables' own option loop does. */
 class CommandReader {
   private readonly words: readonly Word[];
@@ -74,8 +65,8 @@ class CommandReader {
   private number: number | undefined;
   private argument: string | undefined;
   private onlyFamily: Family | undefined;
-  private sources: { text: string; negated: boolean } | undefined;
-  private destinations: { text: string; negated: boolean } | undefined;
+  private sources: Invertible | undefined;
+  private destinations: Invertible | undefined;
   private inInterface: Match | undefined;
   private outInterface: Match | undefined;
   private matchesAllIn = false;
@@ -98,7 +89,7 @@ class CommandReader {
     let rules: RuleBody[] = [];
     try {
       this.readWords();
-      if (this.takesRule()) rules = this.build();
+      if (this.takesRule()) rules = buildRules(this.parts(), this.context, this.unheard);
     } catch (thrown) {
       if (!(thrown instanceof RuleError)) throw thrown;
       error = thrown.message;
@@ -219,7 +210,7 @@ class CommandReader {
   }
 
   /** A value that may be inverted in the way of old versions: `-s ! 10.0.0.0/8`. */
-  private takeInvertible(option: string, attached?: string): { text: string; negated: boolean } {
+  private takeInvertible(option: string, attached?: string): Invertible {
     let negated = this.takeNegation();
     if (attached === undefined && this.peek()?.text === '!' && !this.peek()!.quoted) {
       if (!this.context.innerNegation || negated)
@@ -410,122 +401,24 @@ class CommandReader {
     }
   }
 
-  private build(): RuleBody[] {
+  /** What was read of the rule. */
+  private parts(): RuleParts {
     if (this.chain === undefined) throw new RuleError('the chain is missing');
-    this.assertInterfaces();
-    const context: RuleContext = {
-      family: this.context.family,
-      dumped: this.context.innerNegation,
-      ...(this.protocol === undefined ? {} : { protocol: this.protocol }),
+    return {
+      chain: this.chain,
+      sources: this.sources,
+      destinations: this.destinations,
+      inInterface: this.inInterface,
+      outInterface: this.outInterface,
+      matchesAllIn: this.matchesAllIn,
+      protocol: this.protocol,
+      fragment: this.fragment,
+      matches: this.matches,
+      target: this.target,
+      goto: this.goto,
+      comment: this.comment,
     };
-    const rest: Match[] = [];
-    if (this.inInterface !== undefined) rest.push(this.inInterface);
-    if (this.outInterface !== undefined) rest.push(this.outInterface);
-    if (this.protocol !== undefined) {
-      rest.push({ kind: 'protocol', protocol: this.protocol.number, negated: this.protocol.negated });
-    }
-    if (this.fragment !== undefined) rest.push({ kind: 'fragment', negated: this.fragment.negated });
-    for (const loaded of this.matches) {
-      if (loaded.extension !== undefined) rest.push(...loaded.extension.build(loaded.uses, context));
-      else rest.push({ kind: 'unmodelled', name: loaded.name, text: ['-m', loaded.name, ...loaded.words].join(' ') });
-    }
-    const target = this.buildTarget(context);
-    const comment = this.comment === undefined ? {} : { comment: this.comment };
-    return this.expandAddresses().map((addresses) => ({
-      matches: dedupeHeaders([...addresses, ...rest]),
-      target,
-      ...comment,
-    }));
   }
-
-  /** Ref: iptables refuses `-o` where no egress is known yet and `-i` where no ingress is any more. */
-  private assertInterfaces(): void {
-    if (this.outInterface !== undefined && ['PREROUTING', 'INPUT'].includes(this.chain ?? '')) {
-      throw new RuleError(`-o cannot be used in ${this.chain}`);
-    }
-    if ((this.inInterface !== undefined || this.matchesAllIn) && ['POSTROUTING', 'OUTPUT'].includes(this.chain ?? '')) {
-      throw new RuleError(`-i cannot be used in ${this.chain}`);
-    }
-  }
-
-  private buildTarget(context: RuleContext): Target {
-    if (this.goto !== undefined) return { kind: 'goto', chain: this.goto };
-    const { target } = this;
-    if (target === undefined) return { kind: 'none' };
-    if (target.extension !== undefined) return target.extension.build(target.uses, context);
-    const text = ['-j', target.name, ...target.words].join(' ');
-    if (PASS_THROUGH_TARGETS.has(target.name)) return { kind: 'pass-through', name: target.name };
-    if (UNMODELLED_TARGETS.has(target.name)) return { kind: 'unmodelled', name: target.name, text };
-    if (target.words.length > 0) {
-      this.unheard.push(`-j ${target.name}`);
-      return { kind: 'unmodelled', name: target.name, text };
-    }
-    return { kind: 'jump', chain: target.name };
-  }
-
-  private expandAddresses(): Match[][] {
-    const sources = this.expandOption('source', this.sources);
-    const destinations = this.expandOption('destination', this.destinations);
-    if (sources.length * destinations.length > this.context.expansionLimit) {
-      throw new RuleError(
-        `the rule expands to ${sources.length * destinations.length} rules, more than this tool takes`,
-      );
-    }
-    if (
-      sources.length * destinations.length > 1 &&
-      (this.sources?.negated === true || this.destinations?.negated === true)
-    ) {
-      throw new RuleError('several addresses cannot stand beside an inverted one');
-    }
-    return sources.flatMap((source) => destinations.map((destination) => [...source, ...destination]));
-  }
-
-  private expandOption(
-    kind: 'source' | 'destination',
-    given: { text: string; negated: boolean } | undefined,
-  ): Match[][] {
-    if (given === undefined) return [[]];
-    const parts = given.text.split(',');
-    if (parts.length > this.context.expansionLimit) {
-      throw new RuleError(`the rule expands to ${parts.length} rules, more than this tool takes`);
-    }
-    return parts.map((part) => {
-      const { address, mask } = parseMaskedAddress(part, this.context.family);
-      const everything = mask.every((word) => word === 0);
-      return everything && !given.negated ? [] : [{ kind, address, mask, negated: given.negated }];
-    });
-  }
-}
-
-/** One condition on the transport header is enough, however often the extension was loaded. */
-function dedupeHeaders(matches: readonly Match[]): Match[] {
-  const seen = new Set<number>();
-  return matches.filter((match) => {
-    if (match.kind !== 'transport-header') return true;
-    if (seen.has(match.protocol)) return false;
-    seen.add(match.protocol);
-    return true;
-  });
-}
-
-function unmodelledNames(rules: readonly RuleBody[]): string[] {
-  const first = rules[0];
-  if (first === undefined) return [];
-  const names = first.matches.flatMap((match) => (match.kind === 'unmodelled' ? [`-m ${match.name}`] : []));
-  if (first.target.kind === 'ct' && first.target.helper !== undefined) return [...names, '-j CT --helper'];
-  return first.target.kind === 'unmodelled' ? [...names, `-j ${first.target.name}`] : names;
-}
-
-/** Name of match and target of a rule that could not be read. */
-export const NOT_UNDERSTOOD = 'not understood';
-
-/** The rule that stands for one that could not be read: whether it matches and what it then does are both unknown. */
-export function unknownRule(words: readonly Word[]): RuleBody {
-  const text = words.map((word) => word.text).join(' ');
-  return {
-    matches: [{ kind: 'unmodelled', name: NOT_UNDERSTOOD, text }],
-    target: { kind: 'unmodelled', name: NOT_UNDERSTOOD, text },
-  };
 }
 
 /** Reads the words of one iptables command, or of one line of iptables-save. Never throws. */

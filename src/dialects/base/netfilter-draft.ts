@@ -1,7 +1,8 @@
 import type { Rule, Ruleset, Table, TableName, Target } from '../../model/netfilter.ts';
 import type { Family } from '../../net/ip-address.ts';
 import type { Span } from '../../text/span.ts';
-import { type IptablesCommand, NOT_UNDERSTOOD, type RuleBody } from './iptables-command.ts';
+import type { IptablesCommand } from './iptables-command.ts';
+import { NOT_UNDERSTOOD, type RuleBody } from './iptables-rule.ts';
 
 export interface ChainDraft {
   readonly name: string;

@@ -1,36 +1,22 @@
 import { configPlace, type Problem } from '../../diagnostic/diagnostic.ts';
 import type { AccessList, AccessListEntry, AddressItem } from '../../model/access-list.ts';
-import type { NetworkInterface } from '../../model/network-interface.ts';
 import type {
   ConfigurationText,
   PolicyAction,
   PolicyEntry,
   PolicyMap,
-  PolicyPort,
-  PolicyRoute,
   PolicyRouteDevice,
   Translation,
 } from '../../model/policy-route.ts';
 import type { SourceCheck } from '../../model/source-check.ts';
-import { parseIpv4 } from '../../net/ip-address.ts';
-import { parseMac } from '../../net/mac-address.ts';
-import { type IpPrefix, networkOf } from '../../net/prefix.ts';
 import type { Span } from '../../text/span.ts';
+import { networkInterface, portOf, type UtmInterface, utmInterface } from './utm-interfaces.ts';
 import type { UtmObject, UtmObjects } from './utm-objects.ts';
-import { addressesOf, type Complaints, flagOf, prefixLengthOf, refsOf, servicesOf, textOf } from './utm-values.ts';
+import { utmRoutes, utmRoutesUnknown } from './utm-routes.ts';
+import { activeObjects, addressesOf, type Complaints, flagOf, refsOf, servicesOf, textOf } from './utm-values.ts';
 
 /** The list of the packet filter's rules. */
 export const FILTER_LIST = 'packet filter';
-
-/** An interface with what belongs to it. */
-interface UtmInterface {
-  readonly object: UtmObject;
-  readonly name: string;
-  readonly mac?: number;
-  readonly up: boolean;
-  readonly addresses: readonly { readonly prefix: IpPrefix; readonly secondary: boolean; readonly origin: Span }[];
-  readonly gateway?: { readonly address: number; readonly origin: Span };
-}
 
 /** Makes a device of an export. */
 export function utmDevice(objects: UtmObjects, texts: readonly ConfigurationText[]): PolicyRouteDevice {
@@ -82,8 +68,8 @@ class UtmReader {
       ports: new Map(interfaces.map((item) => [item.name, portOf(item, check)])),
       lists: this.#lists,
       maps,
-      routes: this.#routes(interfaces),
-      routesUnknown: this.#routesUnknown(interfaces),
+      routes: utmRoutes(this.#objects, interfaces, this.#complaints, this.#problems),
+      routesUnknown: utmRoutesUnknown(this.#objects, interfaces),
       tracks: new Map(),
       translations,
       filter,
@@ -110,38 +96,7 @@ class UtmReader {
     if (all.length === 0) this.#incomplete('the export holds no interfaces (/api/objects/interface/…)');
     return all
       .filter((object) => active === undefined || active.includes(object.ref))
-      .map((object) => this.#interface(object));
-  }
-
-  #interface(object: UtmObject): UtmInterface {
-    const hardware = this.#objects.objects.get(refsOf(object, 'itfhw')[0] ?? '');
-    const device = textOf(hardware, 'hardware');
-    const vlan = textOf(object, 'vlantag');
-    const name =
-      device === ''
-        ? textOf(object, 'name') || object.ref
-        : object.type === 'interface/vlan' && vlan !== ''
-          ? `${device}.${vlan}`
-          : device;
-    const primary = this.#objects.objects.get(refsOf(object, 'primary_address')[0] ?? '');
-    const additional = refsOf(object, 'additional_addresses').map((ref) => this.#objects.objects.get(ref));
-    const addresses = [primary, ...additional].flatMap((params, index) => {
-      const prefix = params === undefined ? undefined : prefixOfParams(params);
-      return prefix === undefined ? [] : [{ prefix, secondary: index > 0, origin: params!.origin }];
-    });
-    const mac = parseMac(textOf(hardware, 'mac'));
-    const gateway =
-      flagOf(primary, 'default_gateway_status') === true
-        ? parseIpv4(textOf(primary, 'default_gateway_address'))
-        : undefined;
-    return {
-      object,
-      name,
-      ...(mac !== undefined && { mac }),
-      up: flagOf(object, 'status') !== false,
-      addresses,
-      ...(gateway !== undefined && { gateway: { address: gateway, origin: primary!.origin } }),
-    };
+      .map((object) => utmInterface(this.#objects, object));
   }
 
   /** Policy routes that are switched on, in the order of the node; the place in it is what the administrator sees. */
@@ -374,7 +329,7 @@ class UtmReader {
 
   /** Masquerading and NAT rules: packets that they apply to are undetermined. */
   #translations(interfaces: readonly UtmInterface[]): Translation[] {
-    const masquerading = this.#active('packetfilter/masq', 'masq.rules').map((object): Translation => {
+    const masquerading = activeObjects(this.#objects, 'packetfilter/masq', 'masq.rules').map((object): Translation => {
       const egress = interfaces.find((item) => item.object.ref === refsOf(object, 'source_nat_interface')[0]);
       const list = this.#translationList(object, refsOf(object, 'source'), [], []);
       return {
@@ -385,7 +340,7 @@ class UtmReader {
         origin: object.origin,
       };
     });
-    const rules = this.#active('packetfilter/nat', 'nat.rules')
+    const rules = activeObjects(this.#objects, 'packetfilter/nat', 'nat.rules')
       .filter((object) => textOf(object, 'mode') !== 'none')
       .map((object): Translation => {
         const list = this.#translationList(
@@ -425,139 +380,4 @@ class UtmReader {
     });
     return name;
   }
-
-  #active(type: string, node: string): UtmObject[] {
-    const order = this.#objects.order(node);
-    return this.#objects
-      .ofType(type)
-      .filter((object) => object.type === type && flagOf(object, 'status') === true)
-      .filter((object) => order === undefined || order.includes(object.ref));
-  }
-
-  #routes(interfaces: readonly UtmInterface[]): PolicyRoute[] {
-    const connected = interfaces.flatMap((item) =>
-      item.up
-        ? item.addresses.map(
-            ({ prefix, origin }): PolicyRoute => ({
-              vrf: '',
-              prefix: networkOf(prefix),
-              kind: 'connected',
-              distance: 0,
-              interface: item.name,
-              blackhole: false,
-              origin,
-            }),
-          )
-        : [],
-    );
-    const defaults = interfaces.flatMap((item): PolicyRoute[] =>
-      item.up && item.gateway !== undefined
-        ? [
-            {
-              vrf: '',
-              prefix: { family: 4, words: [0, 0, 0, 0], prefixLength: 0 },
-              kind: 'static',
-              distance: 200,
-              nextHop: item.gateway.address,
-              interface: item.name,
-              blackhole: false,
-              origin: item.gateway.origin,
-            },
-          ]
-        : [],
-    );
-    const statics = this.#active('route/static', 'routes.static').flatMap((object) =>
-      this.#staticRoutes(object, interfaces),
-    );
-    return [...connected, ...defaults, ...statics];
-  }
-
-  #staticRoutes(object: UtmObject, interfaces: readonly UtmInterface[]): PolicyRoute[] {
-    const { origin } = object;
-    const type = textOf(object, 'type');
-    const target = refsOf(object, 'target')[0] ?? '';
-    const egress = interfaces.find((item) => item.object.ref === target);
-    const [hop] = type === 'host' ? addressesOf(this.#objects, target, object, this.#complaints) : [];
-    const nextHop = hop?.kind === 'masked' && hop.wildcard === 0 ? hop.address : undefined;
-    const known = type === 'blackhole' || (type === 'itf' ? egress !== undefined : nextHop !== undefined);
-    return addressesOf(this.#objects, refsOf(object, 'network')[0] ?? '', object, this.#complaints).flatMap(
-      (item): PolicyRoute[] => {
-        const length = item.kind === 'masked' ? Math.clz32(item.wildcard) : undefined;
-        if (item.kind !== 'masked' || length === undefined) {
-          this.#problems.push({
-            code: 'RV301',
-            message: 'this static route is of no network that is known',
-            where: configPlace(origin),
-          });
-          return [];
-        }
-        return [
-          {
-            vrf: '',
-            prefix: { family: 4, words: [item.address, 0, 0, 0], prefixLength: length },
-            kind: 'static',
-            distance: 1 + (Number(textOf(object, 'metric')) || 0),
-            ...(nextHop !== undefined && { nextHop }),
-            ...(egress !== undefined && type === 'itf' && { interface: egress.name }),
-            blackhole: type === 'blackhole',
-            ...(!known && { unknown: 'the target of this static route cannot be evaluated' }),
-            origin,
-          },
-        ];
-      },
-    );
-  }
-
-  #routesUnknown(interfaces: readonly UtmInterface[]): PolicyRouteDevice['routesUnknown'] {
-    for (const item of interfaces) {
-      if (item.up && item.addresses.length === 0)
-        return [
-          {
-            vrf: '',
-            reason: `the address of ${item.name} is not in the export (/api/objects/itfparams/primary/)`,
-            origin: item.object.origin,
-          },
-        ];
-    }
-    const dynamic = [...this.#objects.nodes].find(
-      ([name, { value }]) =>
-        /^(?:ospf|bgp|routes\.bgp|routes\.ospf)\.status$/.test(name) && Boolean(value) && value !== '0',
-    );
-    return dynamic === undefined
-      ? []
-      : [{ vrf: '', reason: 'routes of routing protocols are not in the export', origin: dynamic[1].origin }];
-  }
-}
-
-function prefixOfParams(params: UtmObject): IpPrefix | undefined {
-  const address = parseIpv4(textOf(params, 'address'));
-  const prefixLength = prefixLengthOf(textOf(params, 'netmask'));
-  if (address === undefined || address === 0 || prefixLength === undefined) return undefined;
-  return { family: 4, words: [address, 0, 0, 0], prefixLength };
-}
-
-function networkInterface(item: UtmInterface): NetworkInterface {
-  return {
-    name: item.name,
-    ...(item.mac !== undefined && { mac: item.mac }),
-    addresses: item.addresses.map(({ prefix, secondary }) => ({ prefix, secondary })),
-    up: item.up,
-    origin: item.object.origin,
-  };
-}
-
-function portOf(item: UtmInterface, check: SourceCheck | undefined): PolicyPort {
-  const mtu = Number(textOf(item.object, 'mtu'));
-  return {
-    name: item.name,
-    vrf: '',
-    up: item.up,
-    ...(check !== undefined && { sourceCheck: check }),
-    policy: { name: item.name, origin: item.object.origin },
-    // The settings of its kernel are not in an export; what it teaches hosts is told by no finding.
-    sendsIcmpRedirects: false,
-    ...(mtu >= 68 && { mtu }),
-    pointToPoint: /^interface\/(?:ppp|tunnel)/.test(item.object.type),
-    unmodelled: [],
-  };
 }

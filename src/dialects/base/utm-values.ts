@@ -203,3 +203,12 @@ function portsOf(object: UtmObject, side: 'src' | 'dst'): PortRange | undefined 
   if (!(first >= 0 && last <= 65535) || (first <= 1 && (last === 65535 || last === 0))) return undefined;
   return { first, last: last === 0 ? first : last };
 }
+
+/** Objects of a type that are switched on and, where the export has the node that lists the active ones, in it. */
+export function activeObjects(objects: UtmObjects, type: string, node: string): UtmObject[] {
+  const order = objects.order(node);
+  return objects
+    .ofType(type)
+    .filter((object) => object.type === type && flagOf(object, 'status') === true)
+    .filter((object) => order === undefined || order.includes(object.ref));
+}

@@ -6,7 +6,8 @@ import { compileDumpedConnections, type DumpedConnections } from './dumped-conne
 import { compileFib, type Fib } from './fib.ts';
 import { compileLinks, type Links } from './links.ts';
 import { compileListeners, type Listeners } from './local-answers.ts';
-import { compileProgram, type Program } from './program.ts';
+import { compileProgram } from './compile-program.ts';
+import type { Program } from './program.ts';
 import { Registry } from './reasons.ts';
 import { compileRpdb, type Rpdb, tablesOfRules } from './rpdb.ts';
 import { compileSettings, type Settings } from './settings.ts';
