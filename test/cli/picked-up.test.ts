@@ -75,13 +75,13 @@ describe('the router state beside the capture', () => {
 
 describe('the site file', () => {
   const site = (service: string): string => `sps: [172.16.0.1]\nservices: [${service}]\n`;
-  const capture = scratch.copy(STORED.good, 'site/work/deep/captures/capture.pcapng');
-  const work = scratch.folder('site/work/deep');
+  const capture = scratch.copy(STORED.good, 'site/tests/rdp/captures/capture.pcapng');
+  const work = scratch.folder('site/tests/rdp');
   // Each is nearer than the one before.
   const places = [
     { name: 'a parent of the working directory', file: 'site/redirect-verify.yaml', service: 'tcp/1001' },
-    { name: 'the working directory', file: 'site/work/deep/redirect-verify.yaml', service: 'tcp/1002' },
-    { name: 'beside the capture', file: 'site/work/deep/captures/redirect-verify.yaml', service: 'tcp/1003' },
+    { name: 'the working directory', file: 'site/tests/rdp/redirect-verify.yaml', service: 'tcp/1002' },
+    { name: 'beside the capture', file: 'site/tests/rdp/captures/redirect-verify.yaml', service: 'tcp/1003' },
   ];
 
   it.each(places)('is found in $name, and that is said', ({ file, service }) => {

@@ -156,34 +156,17 @@ describe.skipIf(obstacle !== undefined && !required)('live on a router that forw
   }, 120_000);
 
   it('goes on when an interface goes down and up, and when one is deleted, and says what is missing', async () => {
-    const folder = mkdtempSync(join(scratch, 'interfaces-'));
-    const router = join(folder, 'router.txt');
-    const got = await withLab({}, async (lab) => {
-      lab.configure(OWN_ADDRESS);
-      writeFileSync(router, await lab.routerState());
-      const ip = (...argv: string[]) => run(lab.namespaces.enter('router', ['ip', ...argv]));
-      ip('link', 'add', 'spare0', 'type', 'veth', 'peer', 'name', 'spare1');
-      ip('link', 'add', 'doomed0', 'type', 'veth', 'peer', 'name', 'doomed1');
-      for (const name of ['spare0', 'spare1', 'doomed0', 'doomed1']) ip('link', 'set', name, 'up');
-      const live = startLive(
-        [...THREE, '-i', 'spare0', '-i', 'doomed0', '--router', router, ...INTENT, '--snat', 'own', '--format', 'json'],
-        (argv) => lab.namespaces.enter('router', argv),
-      );
-      await live.until(/capturing/);
-      ip('link', 'set', 'spare0', 'down');
-      await live.until(/spare0 is down/);
-      ip('link', 'set', 'spare0', 'up');
-      await live.until(/spare0 is being captured again/);
-      ip('link', 'del', 'doomed0');
-      await live.until(/doomed0 has gone away/);
-      await lab.observe();
-      await pause(DRAIN_MILLISECONDS);
-      signalLive(live);
-      return live.ended;
-    });
-    const report = JSON.parse(got.stdout) as Report;
-    const lost = report.findings.filter((item) => item.code === 'RV104').map((item) => item.message);
-    expect(lost).toEqual([
+    const { report } = await whileInterfacesFail(
+      mkdtempSync(join(scratch, 'interfaces-')),
+      [...THREE, '-i', 'spare0', '-i', 'doomed0'],
+      ['spare', 'doomed'],
+      async ({ lab, live, ip }) => {
+        ip('link', 'del', 'doomed0');
+        await live.until(/doomed0 has gone away/);
+        await lab.observe();
+      },
+    );
+    expect(losses(report)).toEqual([
       expect.stringMatching(/live:spare0 was interrupted: the interface spare0 is down/),
       expect.stringMatching(/live:doomed0 was interrupted: the interface doomed0 has gone away/),
     ]);
@@ -194,44 +177,73 @@ describe.skipIf(obstacle !== undefined && !required)('live on a router that forw
   it.skipIf(!hasCap)(
     'goes on with cap when its interface goes down and up, and is deleted and made anew',
     async () => {
-      const folder = mkdtempSync(join(scratch, 'cap-interface-'));
-      const router = join(folder, 'router.txt');
-      const got = await withLab({}, async (lab) => {
-        lab.configure(OWN_ADDRESS);
-        writeFileSync(router, await lab.routerState());
-        const ip = (...argv: string[]) => run(lab.namespaces.enter('router', ['ip', ...argv]));
-        const make = () => {
-          ip('link', 'add', 'spare0', 'type', 'veth', 'peer', 'name', 'spare1');
-          for (const name of ['spare0', 'spare1']) ip('link', 'set', name, 'up');
-        };
-        make();
-        const live = startLive(
-          ['--via', 'cap', '-i', 'spare0', '--router', router, ...INTENT, '--snat', 'own', '--format', 'json'],
-          (argv) => lab.namespaces.enter('router', argv),
-        );
-        await live.until(/capturing/);
-        ip('link', 'set', 'spare0', 'down');
-        await live.until(/spare0 is down/);
-        ip('link', 'set', 'spare0', 'up');
-        await live.until(/spare0 is being captured again/);
-        ip('link', 'del', 'spare0');
-        await live.until(/spare0 has gone away/);
-        make();
-        await live.until(/again[\s\S]*again/);
-        await pause(DRAIN_MILLISECONDS);
-        signalLive(live);
-        return live.ended;
-      });
-      const report = JSON.parse(got.stdout) as Report;
-      const lost = report.findings.filter((item) => item.code === 'RV104').map((item) => item.message);
-      expect(lost).toEqual([
+      const { report, status } = await whileInterfacesFail(
+        mkdtempSync(join(scratch, 'interfaces-')),
+        ['--via', 'cap', '-i', 'spare0'],
+        ['spare'],
+        async ({ live, ip, make }) => {
+          ip('link', 'del', 'spare0');
+          await live.until(/spare0 has gone away/);
+          make('spare');
+          await live.until(/again[\s\S]*again/);
+        },
+      );
+      expect(losses(report)).toEqual([
         expect.stringMatching(/live:spare0 was interrupted 2 times: the interface spare0 is down/),
       ]);
-      expect([report.verdict, got.status]).toEqual(['inconclusive', 3]);
+      expect([report.verdict, status]).toEqual(['inconclusive', 3]);
     },
     120_000,
   );
 });
+
+interface FailingInterfaces {
+  readonly lab: Lab;
+  readonly live: LiveProcess;
+  /** `ip` on the router. */
+  readonly ip: (...argv: string[]) => void;
+  /** Makes a pair of interfaces on the router, NAME0 and NAME1, that are up. */
+  readonly make: (name: string) => void;
+}
+
+/** Captures on a router with pairs of interfaces of its own; spare0 goes down and up, then `further` happens, and the report is made. */
+async function whileInterfacesFail(
+  folder: string,
+  sources: readonly string[],
+  pairs: readonly string[],
+  further: (running: FailingInterfaces) => Promise<void>,
+): Promise<{ report: Report; status: number | null }> {
+  const router = join(folder, 'router.txt');
+  return withLab({}, async (lab) => {
+    lab.configure(OWN_ADDRESS);
+    writeFileSync(router, await lab.routerState());
+    const ip = (...argv: string[]): void => {
+      run(lab.namespaces.enter('router', ['ip', ...argv]));
+    };
+    const make = (name: string): void => {
+      ip('link', 'add', `${name}0`, 'type', 'veth', 'peer', 'name', `${name}1`);
+      for (const end of [0, 1]) ip('link', 'set', `${name}${end}`, 'up');
+    };
+    for (const name of pairs) make(name);
+    const live = startLive([...sources, '--router', router, ...INTENT, '--snat', 'own', '--format', 'json'], (argv) =>
+      lab.namespaces.enter('router', argv),
+    );
+    await live.until(/capturing/);
+    ip('link', 'set', 'spare0', 'down');
+    await live.until(/spare0 is down/);
+    ip('link', 'set', 'spare0', 'up');
+    await live.until(/spare0 is being captured again/);
+    await further({ lab, live, ip, make });
+    await pause(DRAIN_MILLISECONDS);
+    signalLive(live);
+    const { stdout, status } = await live.ended;
+    return { report: JSON.parse(stdout) as Report, status };
+  });
+}
+
+function losses(report: Report): string[] {
+  return report.findings.filter((item) => item.code === 'RV104').map((item) => item.message);
+}
 
 /** The program that was started enters a namespace and becomes the tool. */
 function signalLive(live: LiveProcess): void {

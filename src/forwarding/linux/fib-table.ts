@@ -1,5 +1,5 @@
 import type { Route } from '../../model/routing.ts';
-import type { Words } from '../../net/ip-address.ts';
+import type { Family, Words } from '../../net/ip-address.ts';
 import { maskOfLength, maskWords, networkOf } from '../../net/prefix.ts';
 import { mixWords } from './address-pool.ts';
 
@@ -27,56 +27,76 @@ export interface PrefixHash {
   readonly count: Int32Array;
 }
 
-export function compileTable6(
+interface Network {
+  readonly words: Words;
+  readonly numbers: number[];
+}
+
+/** Compiles one table: `numbers` are those of its routes in `model`; the routes of each prefix are put behind `order`. */
+export function compileTable(
+  family: Family,
   id: number,
   numbers: readonly number[],
   model: readonly Route[],
   order: number[],
   missReason: number,
 ): FibTable {
-  const byLength = new Map<number, Map<string, { network: Words; numbers: number[] }>>();
+  const byLength = new Map<number, Map<number | string, Network>>();
   for (const number of numbers) {
     const { prefix } = model[number]!;
-    const network = networkOf(prefix).words;
-    const networks = byLength.get(prefix.prefixLength) ?? new Map<string, { network: Words; numbers: number[] }>();
-    byLength.set(prefix.prefixLength, networks);
-    const known = networks.get(network.join());
-    if (known === undefined) networks.set(network.join(), { network, numbers: [number] });
+    const { words } = networkOf(prefix);
+    const key = family === 4 ? words[0] : words.join();
+    let networks = byLength.get(prefix.prefixLength);
+    if (networks === undefined) {
+      networks = new Map();
+      byLength.set(prefix.prefixLength, networks);
+    }
+    const known = networks.get(key);
+    if (known === undefined) networks.set(key, { words, numbers: [number] });
     else known.numbers.push(number);
   }
   const lengths = [...byLength.keys()].sort((a, b) => b - a);
   return {
     id,
     lengths: Uint8Array.from(lengths),
-    masks: Int32Array.from(lengths.flatMap((length) => [...maskWords(6, length)])),
-    hashes: lengths.map((length) => compileHash6([...byLength.get(length)!.values()], model, order)),
+    masks: Int32Array.from(
+      family === 4 ? lengths.map(maskOfLength) : lengths.flatMap((length) => [...maskWords(6, length)]),
+    ),
+    hashes: lengths.map((length) => compileHash(family, [...byLength.get(length)!.values()], model, order)),
     missReason,
   };
 }
 
-function compileHash6(
-  networks: readonly { readonly network: Words; readonly numbers: number[] }[],
+function compileHash(
+  family: Family,
+  networks: readonly Network[],
   model: readonly Route[],
   order: number[],
 ): PrefixHash {
   let size = 4;
   while (size < networks.length * 2) size *= 2;
+  const width = family === 4 ? 1 : 4;
   const hash = {
     mask: size - 1,
-    keys: new Int32Array(4 * size),
+    keys: new Int32Array(width * size),
     first: new Int32Array(size).fill(-1),
     count: new Int32Array(size),
   };
-  for (const { network, numbers } of networks) {
+  for (const { words, numbers } of networks) {
     sortRoutes(numbers, model);
-    let slot = mixWords(...network) & hash.mask;
+    let slot = family === 4 ? hashPrefix(words[0], hash.mask) : mixWords(...words) & hash.mask;
     while (hash.first[slot] !== -1) slot = (slot + 1) & hash.mask;
-    hash.keys.set(network, 4 * slot);
+    for (let word = 0; word < width; word++) hash.keys[width * slot + word] = words[word]!;
     hash.first[slot] = order.length;
     hash.count[slot] = numbers.length;
     order.push(...numbers);
   }
   return hash;
+}
+
+/** Higher TOS first, then lower metric, then insertion; sort() is stable. Ref: fib_trie.c: fib_insert_alias(). */
+function sortRoutes(numbers: number[], model: readonly Route[]): void {
+  numbers.sort((a, b) => model[b]!.tos - model[a]!.tos || model[a]!.metric - model[b]!.metric);
 }
 
 /** The slot of the network of an address with a table's length by index; an empty one where the table has it not. */
@@ -95,62 +115,6 @@ export function findNetwork6(table: FibTable, index: number, words: Uint32Array,
     slot = (slot + 1) & mask;
   }
   return slot;
-}
-
-export function compileTable(
-  id: number,
-  numbers: readonly number[],
-  model: readonly Route[],
-  order: number[],
-  missReason: number,
-): FibTable {
-  const byLength = new Map<number, Map<number, number[]>>();
-  for (const number of numbers) {
-    const { prefixLength, words } = model[number]!.prefix;
-    const network = words[0] & maskOfLength(prefixLength);
-    let networks = byLength.get(prefixLength);
-    if (networks === undefined) {
-      networks = new Map();
-      byLength.set(prefixLength, networks);
-    }
-    const list = networks.get(network);
-    if (list === undefined) networks.set(network, [number]);
-    else list.push(number);
-  }
-  const lengths = [...byLength.keys()].sort((a, b) => b - a);
-  return {
-    id,
-    lengths: Uint8Array.from(lengths),
-    masks: Int32Array.from(lengths, (length) => maskOfLength(length) | 0),
-    hashes: lengths.map((length) => compileHash(byLength.get(length)!, model, order)),
-    missReason,
-  };
-}
-
-/** Higher TOS first, then lower metric, then insertion; sort() is stable. Ref: fib_trie.c: fib_insert_alias(). */
-function sortRoutes(numbers: number[], model: readonly Route[]): void {
-  numbers.sort((a, b) => model[b]!.tos - model[a]!.tos || model[a]!.metric - model[b]!.metric);
-}
-
-function compileHash(networks: ReadonlyMap<number, number[]>, model: readonly Route[], order: number[]): PrefixHash {
-  let size = 4;
-  while (size < networks.size * 2) size *= 2;
-  const hash = {
-    mask: size - 1,
-    keys: new Int32Array(size),
-    first: new Int32Array(size).fill(-1),
-    count: new Int32Array(size),
-  };
-  for (const [network, numbers] of networks) {
-    sortRoutes(numbers, model);
-    let slot = hashPrefix(network, hash.mask);
-    while (hash.first[slot] !== -1) slot = (slot + 1) & hash.mask;
-    hash.keys[slot] = network;
-    hash.first[slot] = order.length;
-    hash.count[slot] = numbers.length;
-    order.push(...numbers);
-  }
-  return hash;
 }
 
 /** Slot of a network in a hash of mask + 1 slots. */

@@ -3,7 +3,7 @@ import { type NextHop, type Route, RouteTableId, type RouteType } from '../../mo
 import { type Family, formatIpAddress, type Words } from '../../net/ip-address.ts';
 import { maskOfLength, networkOf } from '../../net/prefix.ts';
 import type { AddressPool } from './address-pool.ts';
-import { compileTable, compileTable6, type FibTable } from './fib-table.ts';
+import { compileTable, type FibTable } from './fib-table.ts';
 import type { Links } from './links.ts';
 import type { Registry } from './reasons.ts';
 
@@ -111,11 +111,7 @@ export function compileFib(
   const compiled: FibTable[] = [];
   const tableIndex = new Map<number, number>();
   const addTable = (id: number, numbers: readonly number[], missReason: number): number =>
-    compiled.push(
-      family === 4
-        ? compileTable(id, numbers, model, order, missReason)
-        : compileTable6(id, numbers, model, order, missReason),
-    ) - 1;
+    compiled.push(compileTable(family, id, numbers, model, order, missReason)) - 1;
   for (const [id, numbers] of byTable) {
     const reason = isComplete(device, id, family)
       ? -1
