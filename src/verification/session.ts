@@ -71,8 +71,15 @@ const STEP = 1e6;
  * go where it should: what would come after it could not happen.
  */
 export function runSession(router: Forwarder, spec: SessionSpec): Probe[] {
-  return new SessionRun(router.fresh(), spec).run();
+  return new SessionRun(router.fresh(), spec, true).run();
 }
+
+/** The same, without the walks of the packets and their flows in words. */
+export function runSessionUnexplained(router: Forwarder, spec: SessionSpec): Probe[] {
+  return new SessionRun(router.fresh(), spec, false).run();
+}
+
+const NO_WALK: Walk = { steps: [] };
 
 interface Leg {
   readonly requester: {
@@ -90,17 +97,21 @@ interface Leg {
   arrivesAs: { source: IpAddress; sourcePort: number; destination: IpAddress; destinationPort: number } | undefined;
 }
 
+/** The packet at hand: nothing keeps it, and its many columns take longer to make than it takes to decide about it. */
+const PACKET = new PacketBatch(1);
+
 class SessionRun {
   readonly #router: Forwarder;
   readonly #spec: SessionSpec;
+  readonly #explains: boolean;
   readonly #decisions = new DecisionBatch(1);
-  readonly #packet = new PacketBatch(1);
   readonly #probes: Probe[] = [];
   #time = START;
 
-  constructor(router: Forwarder, spec: SessionSpec) {
+  constructor(router: Forwarder, spec: SessionSpec, explains: boolean) {
     this.#router = router;
     this.#spec = spec;
+    this.#explains = explains;
   }
 
   run(): Probe[] {
@@ -185,7 +196,7 @@ class SessionRun {
         acknowledgement: (flags & Flag.ack) === 0 ? 0 : leg.replySequence,
         payloadLength: payload,
       },
-      this.#packet,
+      PACKET,
     );
     leg.requestSequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
     const probe = this.#decide(packet, requester.role, phase, what, requester.interface, requester.mac);
@@ -224,7 +235,7 @@ class SessionRun {
         acknowledgement: leg.requestSequence,
         payloadLength: payload,
       },
-      this.#packet,
+      PACKET,
     );
     leg.replySequence += payload + ((flags & (Flag.syn | Flag.fin)) !== 0 ? 1 : 0);
     const probe = this.#decide(packet, leg.responder.role, phase, what, leg.responder.interface, leg.responder.mac);
@@ -256,10 +267,10 @@ class SessionRun {
       fromSps,
       spoofing: this.#spec.spoofing,
       spec: this.#spec,
-      flow: flowOf(packet),
+      flow: this.#explains ? flowOf(packet) : '',
       key,
       category: judge(key, fromSps),
-      walk: this.#router.explainLast(),
+      walk: this.#explains ? this.#router.explainLast() : NO_WALK,
       ...(unknown !== undefined && { unknown }),
     };
     this.#probes.push(probe);

@@ -6,10 +6,17 @@ import type { Host, Hosts } from './hosts.ts';
 import type { ResolvedIntent } from './intent.ts';
 import type { JudgedConnection, JudgedProbes, JudgedWay, Leg } from './judged.ts';
 import { NO_PROBES } from './judged-rows.ts';
-import type { Path } from './path-table.ts';
+import { Hop, type Path } from './path-table.ts';
 import type { Replay } from './replay.ts';
 import type { Router } from './router.ts';
-import { type Probe, type Role, runSession, type SessionSpec, type Spoofing } from './session.ts';
+import {
+  type Probe,
+  type Role,
+  runSession,
+  runSessionUnexplained,
+  type SessionSpec,
+  type Spoofing,
+} from './session.ts';
 
 const CLIENT_LEG: ReadonlySet<Role> = new Set<Role>(['client-request', 'sps-reply']);
 const SERVER_LEG: ReadonlySet<Role> = new Set<Role>(['sps-request', 'server-reply']);
@@ -24,7 +31,12 @@ const ROLES: readonly Role[] = ['client-request', 'sps-reply', 'sps-request', 's
 const ALL_VARIANTS: readonly Spoofing[] = ['own', 'client-other-port', 'client-same-port'];
 /** Sessions, and pairs of hosts, that are remembered. */
 const MOST_SESSIONS = 100_000;
+const MOST_PAIRS = 1 << 14;
 const MOST_KINDS_OF_PAIR = 32;
+
+/** Failing sessions that are explained each by itself. */
+const MOST_EXPLAINED = 1000;
+const NO_SESSION: readonly Probe[] = [];
 
 const OF_ROUTER: JudgedProbes = {
   ...NO_PROBES,
@@ -57,6 +69,11 @@ export class Synthesis {
   readonly #whatIf: boolean;
   readonly #spoofingSeen: readonly Spoofing[] | undefined;
   readonly #sessions = new Map<string, readonly Probe[]>();
+  readonly #sessionOfFate = new Map<string, readonly Probe[]>();
+  #explained = 0;
+  /** Of all sessions that were kept. */
+  readonly #sessionNumbers = new Map<readonly Probe[], number>([[NO_SESSION, 0]]);
+  readonly #judged = new Map<string, JudgedProbes>();
   /** By the numbers of client and server. */
   readonly #kinds = new Map<number, Kind[]>();
 
@@ -86,8 +103,18 @@ export class Synthesis {
     const failsAnyway = item.ways.some((way) => way.category !== 'viaSps' && !way.stray);
     const { probes } = this.#kindOf(item);
     const key = ROLES.reduce((bits, role, index) => bits | (roles.has(role) ? 1 << index : 0), failsAnyway ? 16 : 0);
-    const known = probes.get(key) ?? this.#probesOf(item, roles, failsAnyway);
+    const known = probes.get(key) ?? this.#probesAlike(item, roles, failsAnyway, key);
     probes.set(key, known);
+    return known;
+  }
+
+  /** Equal for equal sessions: there may be a million of them. */
+  #probesAlike(item: JudgedConnection, roles: ReadonlySet<Role>, failsAnyway: boolean, key: number): JudgedProbes {
+    const variants = this.#variants() ?? ALL_VARIANTS;
+    const sessions = variants.map((spoofing) => this.#sessionNumbers.get(this.#session(item, spoofing)));
+    const kind = `${sessions.join()}/${key}/${item.leg}`;
+    const known = this.#judged.get(kind) ?? this.#probesOf(item, roles, failsAnyway);
+    this.#judged.set(kind, known);
     return known;
   }
 
@@ -179,15 +206,30 @@ export class Synthesis {
 
   /** Equal sessions are run once: of the first connection that asks. */
   #sessionOf(spec: SessionSpec | undefined): readonly Probe[] {
-    if (spec === undefined) return [];
+    if (spec === undefined) return NO_SESSION;
     const { spoofing } = spec;
     const key = `${spec.protocol}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}/${spec.clientMac}/${spoofing}/${spec.serverInterface}/${spec.unrelatedSequences}/${spec.serverLegOnly}`;
-    let known = this.#sessions.get(key);
-    if (known === undefined) {
-      known = runSession(this.#run.forwarder, spec);
-      if (this.#sessions.size < MOST_SESSIONS) this.#sessions.set(key, known);
-    }
-    return known;
+    const known = this.#sessions.get(key);
+    if (known !== undefined) return known;
+    const probes = this.#alike(spec, runSessionUnexplained(this.#run.forwarder, spec));
+    if (this.#sessions.size < MOST_SESSIONS) this.#sessions.set(key, probes);
+    return probes;
+  }
+
+  /**
+   * Of sessions in which all goes right, nothing but who sent how many packets is asked: they are one where that is the same. Those in which
+   * something fails are explained each by itself; of a flood's, one for all that meet the same fate.
+   */
+  #alike(spec: SessionSpec, probes: readonly Probe[]): readonly Probe[] {
+    const isRight = probes.every(({ category }) => category === 'viaSps');
+    const fate = isRight ? probes.map(({ role }) => role).join() : probes.map(fateOf).join('\n');
+    const known = this.#sessionOfFate.get(fate);
+    if (known !== undefined && (isRight || this.#explained >= MOST_EXPLAINED)) return known;
+    if (!isRight) this.#explained++;
+    const kept = isRight ? probes : runSession(this.#run.forwarder, spec);
+    this.#sessionOfFate.set(fate, kept);
+    this.#sessionNumbers.set(kept, this.#sessionNumbers.size);
+    return kept;
   }
 
   specsOf(item: JudgedConnection): SessionSpec[] {
@@ -239,7 +281,7 @@ export class Synthesis {
       sessions: new Map(),
       probes: new Map(),
     };
-    if (kinds.length === 0 && this.#kinds.size >= MOST_SESSIONS) this.#kinds.clear();
+    if (kinds.length === 0 && this.#kinds.size >= MOST_PAIRS) this.#kinds.clear();
     // Ports of one pair of hosts may be as many as there are.
     if (kinds.length < MOST_KINDS_OF_PAIR) this.#kinds.set(key, [...kinds, kind]);
     return kind;
@@ -288,6 +330,14 @@ export class Synthesis {
     const name = preferred ?? this.#router.interfaceToward(address);
     return name === undefined ? -1 : this.#run.forwarder.interfaceIndex(name);
   }
+}
+
+/** What becomes of a packet that was made, without whose it is. */
+function fateOf({ label, spoofing, category, unknown, key }: Probe): string {
+  const isHopKnown = key.hop === Hop.gateway || key.hop === Hop.sps;
+  const { ingress, sourceMac, disposition, egress, hop, fwmark, connmark, table, conntrack, flags, cause } = key;
+  const numbers = [ingress, sourceMac, disposition, egress, hop, fwmark, connmark, table, conntrack, flags, cause];
+  return `${label}/${spoofing}/${category}/${unknown}/${isHopKnown ? key.gateway : 0}/${numbers.join()}`;
 }
 
 /** The first captured way toward the server, or the client, of packets that SPS did not send. */

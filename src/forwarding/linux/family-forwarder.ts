@@ -25,6 +25,10 @@ import { settleZones } from './zones.ts';
 /** The packet is no fragment that is put together. */
 const NOT_ASSEMBLED = -1;
 
+/** Of a forwarder for one session. */
+const FEW_ENTRIES = 16;
+const FEW_LOOKUPS = 16;
+
 /**
  * A Linux router in operation, for packets of one family. A packet's way is walked once where nothing about it is unknown, else once in each world
  * (see Worlds); the entry is worked on in a slot of its own and stored when the packet's fate is known, because an entry whose first
@@ -50,12 +54,13 @@ export class FamilyForwarder {
     options: ForwarderOptions,
     explanations: Explanations,
     table = new ConnectionTable(),
+    rememberedLookups?: number,
   ) {
     this.table = table;
     this.#router = router;
     this.#options = options;
     this.interfaceNames = router.links.names;
-    this.#run = new Run(router, this.table);
+    this.#run = new Run(router, this.table, rememberedLookups);
     this.#reassembly =
       router.family === 4 && router.program.defragments ? new Reassembly(router.settings.reassembly) : undefined;
     this.#run.trustSequence = options.trustSequence !== false;
@@ -83,7 +88,9 @@ export class FamilyForwarder {
   }
 
   fresh(explanations: Explanations): FamilyForwarder {
-    return new FamilyForwarder(this.#router, this.#options, explanations);
+    // Made by the thousand, for the few packets of one session each: what would be remembered for more of them costs more than they do.
+    const options = { ...this.#options, remembersDecisions: false };
+    return new FamilyForwarder(this.#router, options, explanations, new ConnectionTable(FEW_ENTRIES), FEW_LOOKUPS);
   }
 
   /** Undefined where the entries would mean nothing to the other. */

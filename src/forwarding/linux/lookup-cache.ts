@@ -1,6 +1,6 @@
 import type { Run } from './run.ts';
 
-const SLOT_COUNT = 2048;
+const MOST_SLOTS = 2048;
 const KEY_LENGTH = 7;
 const RESULT_LENGTH = 4;
 
@@ -9,9 +9,17 @@ const RESULT_LENGTH = 4;
  * they; what depended on something unknown is never kept. Direct-mapped: a newer flow takes the place of an older one.
  */
 export class LookupCache {
-  readonly #keys = new Int32Array(SLOT_COUNT * KEY_LENGTH);
-  readonly #results = new Int32Array(SLOT_COUNT * RESULT_LENGTH).fill(-1);
+  readonly #keys: Int32Array;
+  readonly #results: Int32Array;
+  readonly #mask: number;
   #slot = 0;
+
+  /** `slots`: results that are kept at most, a power of two. */
+  constructor(slots = MOST_SLOTS) {
+    this.#mask = slots - 1;
+    this.#keys = new Int32Array(slots * KEY_LENGTH);
+    this.#results = new Int32Array(slots * RESULT_LENGTH).fill(-1);
+  }
 
   /** Takes the result over into the run; false where it is not known. */
   recall(run: Run): boolean {
@@ -20,7 +28,7 @@ export class LookupCache {
     let mixed = Math.imul(run.flowDestination ^ (run.flowSource >>> 16), 0x9e3779b1);
     mixed = Math.imul(mixed ^ (mixed >>> 15) ^ run.flowSource ^ run.flowIif, 0x85ebca6b);
     mixed = mixed ^ (mixed >>> 13) ^ mark ^ Math.imul(ports, 0xc2b2ae35);
-    this.#slot = (mixed ^ (mixed >>> 16)) & (SLOT_COUNT - 1);
+    this.#slot = (mixed ^ (mixed >>> 16)) & this.#mask;
     const keys = this.#keys;
     const key = this.#slot * KEY_LENGTH;
     const result = this.#slot * RESULT_LENGTH;

@@ -37,7 +37,7 @@ export class Run {
   /** ICMP's protocol number in this family. */
   readonly icmp: number;
   readonly worlds = new Worlds();
-  readonly lookups = new LookupCache();
+  readonly lookups: LookupCache;
   /** What was decided about packets like this one; null where nothing is remembered. */
   remembered: DecisionCache | null = null;
   /** False: packets are missing from the capture, so that INVALID is not asserted for packets of an entry. */
@@ -195,9 +195,11 @@ export class Run {
   #hasPicks = false;
   readonly #addresses: AddressPool;
 
-  constructor(router: CompiledRouter, table: ConnectionTable) {
+  /** `lookups`: results of route lookups that are remembered, a power of two. */
+  constructor(router: CompiledRouter, table: ConnectionTable, lookups?: number) {
     this.router = router;
     this.table = table;
+    this.lookups = new LookupCache(lookups);
     this.family = router.family;
     this.icmp = router.family === 4 ? IpProtocol.icmp : IpProtocol.icmpv6;
     this.#addresses = router.addresses;
