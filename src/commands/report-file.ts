@@ -4,6 +4,10 @@ import { InputError } from '../text/input-error.ts';
 import { VANTAGES } from '../verification/verification.ts';
 import { readText } from './inputs.ts';
 
+/** A report has some ten; fields of later versions may have more. */
+const MOST_LEVELS = 64;
+const LONGEST_MESSAGE = 300;
+
 const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const TEXTS = v.array(v.string());
 const VANTAGE = v.picklist(VANTAGES);
@@ -118,13 +122,28 @@ export function readReport(path: string): Report {
     if (error instanceof InputError) throw error;
     throw new InputError(`${path}: is not JSON; a report is written with --format json --output FILE`);
   }
+  if (isDeep(value))
+    throw new InputError(`${path}: is not a report of redirect-verify: more than ${MOST_LEVELS} levels`);
   const result = v.safeParse(REPORT, value);
   if (!result.success) {
     const [issue] = result.issues;
     const key = (issue.path ?? []).map((item) => String(item.key)).join('.');
     throw new InputError(
-      `${path}: is not a report of redirect-verify: ${key === '' ? '' : `${key}: `}${issue.message}`,
+      `${path}: is not a report of redirect-verify: ${key === '' ? '' : `${key}: `}${issue.message.slice(0, LONGEST_MESSAGE)}`,
     );
   }
   return result.output as unknown as Report;
+}
+
+/** Whether values stand further in one another than any report's do: what walks through them would not come back. */
+function isDeep(value: unknown): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MOST_LEVELS) return true;
+    const next: unknown[] = [];
+    for (const item of level)
+      if (typeof item === 'object' && item !== null) for (const part of Object.values(item)) next.push(part);
+    level = next;
+  }
+  return false;
 }

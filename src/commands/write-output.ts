@@ -49,7 +49,7 @@ export function writeOut(text: Text): boolean {
     return true;
   } catch (error) {
     if (codeOf(error) === 'EPIPE') return false;
-    throw new InputError(`standard output cannot be written (${codeOf(error)})`);
+    throw isOfSystem(error) ? new InputError(`standard output cannot be written (${codeOf(error)})`) : error;
   }
 }
 
@@ -127,7 +127,7 @@ function attempt<Value>(path: string, action: () => Value): Value {
   try {
     return action();
   } catch (error) {
-    throw new InputError(`${path}: cannot be written (${codeOf(error)})`);
+    throw isOfSystem(error) ? new InputError(`${path}: cannot be written (${codeOf(error)})`) : error;
   }
 }
 
@@ -273,6 +273,11 @@ function statOf(look: () => BigIntStats): BigIntStats | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether the system refused; what goes wrong while a text is made is a defect, and says so. */
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }
 
 function codeOf(error: unknown): string {

@@ -12,6 +12,7 @@ import { addLive } from '../../src/commands/live.ts';
 import { addMerge } from '../../src/commands/merge.ts';
 import { addTest } from '../../src/commands/test.ts';
 import { addVerify } from '../../src/commands/verify.ts';
+import { writeFileWhole } from '../../src/commands/write-output.ts';
 import { InputError } from '../../src/text/input-error.ts';
 import { compiledCli, ROOT, runCli } from './compiled-cli.ts';
 import { makeScratch } from './scratch.ts';
@@ -387,6 +388,16 @@ describe('what cannot be written whole', () => {
       `${told('ENOSPC')}2\n${told('EROFS')}2\n2\n`,
     );
     expect(result.status).toBe(0);
+  });
+
+  it('because of a defect is told as one, and leaves no file', () => {
+    const folder = scratch.folder(`defect-${count++}`);
+    function* broken(): Generator<string> {
+      yield 'half';
+      throw new RangeError('a defect');
+    }
+    expect(() => writeFileWhole(join(folder, 'x'), broken(), [])).toThrow(new RangeError('a defect'));
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('live --write: a device that is full', () => {

@@ -197,6 +197,20 @@ describe('merge', () => {
       content: () => readFileSync(first, 'utf8').replace('"verdict"', '"judgement"'),
       says: /is not a report of redirect-verify: verdict/,
     },
+    {
+      name: 'a report in which something is nested without end',
+      content: () =>
+        readFileSync(first, 'utf8').replace(
+          '"dialects"',
+          `"more": ${'['.repeat(100_000)}${']'.repeat(100_000)}, "dialects"`,
+        ),
+      says: /is not a report of redirect-verify: more than 64 levels$/m,
+    },
+    {
+      name: 'a report with a very long word in the wrong place',
+      content: () => readFileSync(first, 'utf8').replace(/"packets": \d+/, `"packets": "${'x'.repeat(100_000)}"`),
+      says: /is not a report of redirect-verify: .{1,400}$/m,
+    },
   ])('refuses $name with one line', ({ content, says }) => {
     const path = scratch.write('bad.json', typeof content === 'string' ? content : content());
     const { status, stderr, stdout } = runCli(['merge', path]);
