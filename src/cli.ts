@@ -71,6 +71,7 @@ function usageError(text: string): string {
 async function main(): Promise<void> {
   // Standard error that nobody reads, or that is full: there is no other place to say so, and the exit code stays.
   process.stderr.on('error', () => {});
+  process.on('uncaughtException', endOfDefect);
   try {
     await (await program(process.argv.slice(2))).parseAsync(process.argv);
   } catch (error) {
@@ -83,8 +84,17 @@ async function main(): Promise<void> {
       process.exitCode = COULD_NOT_RUN;
       return;
     }
-    throw error;
+    endOfDefect(error);
   }
+}
+
+/** Node would end with 1, which is what a failed verdict ends with, and show a line of code that is a whole file. */
+function endOfDefect(error: unknown): never {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(
+    `redirect-verify ${version()}: a defect of this tool; there is no verdict. Please report what follows:\n${stack.split('\n').map(visible).join('\n')}\n`,
+  );
+  process.exit(COULD_NOT_RUN);
 }
 
 await main();

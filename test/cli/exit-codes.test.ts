@@ -179,6 +179,29 @@ describe('--output to what is no plain file', () => {
   });
 });
 
+describe('a defect of the tool', () => {
+  const ONCE_BEGUN =
+    "process.on('newListener', (name) => { if (name === 'uncaughtException') setImmediate(() => DO); });";
+  it.each([
+    { name: 'in a run', sabotage: 'Array.prototype.toSorted = () => { throw new TypeError(WORDS); };' },
+    { name: 'beside a run', sabotage: ONCE_BEGUN.replace('DO', '{ throw new TypeError(WORDS); }') },
+    { name: 'in a promise', sabotage: ONCE_BEGUN.replace('DO', 'Promise.reject(new TypeError(WORDS))') },
+  ])('$name is no verdict: 2, and a few lines', ({ sabotage }) => {
+    const script = scratch.write('sabotage.cjs', sabotage.replace('WORDS', JSON.stringify('sabotaged \u001b[31m')));
+    const { status, stdout, stderr } = runCli(
+      [STORED.bad, '--format', 'html', '--output', join(scratch.path, 'defect')],
+      {
+        env: { NODE_OPTIONS: `--require ${script}` },
+      },
+    );
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/^redirect-verify \d\S+: a defect of this tool; there is no verdict\./m);
+    expect(stderr).toContain('TypeError: sabotaged \\x1b[31m');
+    expect(stderr.length).toBeLessThan(5000);
+    expect(existsSync(join(scratch.path, 'defect'))).toBe(false);
+  });
+});
+
 it('--version is that of package.json', () => {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   expect(runCli(['--version'])).toMatchObject({ status: 0, stdout: `${manifest.version}\n`, stderr: '' });
