@@ -6,6 +6,7 @@ export interface Total {
   packets: number;
   undetermined: number;
   disagreements: number;
+  unsteady: number;
   refused: number;
   /** Scenarios that the command line tool was asked about, too. */
   throughFrontDoor: number;
@@ -18,13 +19,23 @@ const none = (): Total => ({
   packets: 0,
   undetermined: 0,
   disagreements: 0,
+  unsteady: 0,
   refused: 0,
   throughFrontDoor: 0,
   seconds: 0,
   reasons: new Map(),
 });
 
-const COLUMNS = ['scenarios', 'packets', 'undetermined', 'disagreements', 'refused', 'by CLI', 'seconds'] as const;
+const COLUMNS = [
+  'scenarios',
+  'packets',
+  'undetermined',
+  'disagreements',
+  'unsteady',
+  'refused',
+  'by CLI',
+  'seconds',
+] as const;
 const NAME_WIDTH = 16;
 
 export class Totals {
@@ -42,6 +53,7 @@ export class Totals {
       total.packets += result.packets;
       total.undetermined += result.undetermined;
       total.disagreements += result.disagreements;
+      total.unsteady += result.unsteady;
       total.throughFrontDoor += result.throughFrontDoor ? 1 : 0;
       total.seconds += result.milliseconds / 1000;
       for (const [reason, count] of result.reasons) total.reasons.set(reason, (total.reasons.get(reason) ?? 0) + count);
@@ -65,8 +77,10 @@ export class Totals {
 }
 
 function cells(total: Total): string[] {
-  const { scenarios, packets, disagreements, refused, throughFrontDoor, seconds } = total;
-  return [scenarios, packets, share(total), disagreements, refused, throughFrontDoor, seconds.toFixed(1)].map(String);
+  const { scenarios, packets, disagreements, unsteady, refused, throughFrontDoor, seconds } = total;
+  return [scenarios, packets, share(total), disagreements, unsteady, refused, throughFrontDoor, seconds.toFixed(1)].map(
+    String,
+  );
 }
 
 function share(total: Total): string {

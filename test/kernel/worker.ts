@@ -38,6 +38,8 @@ export interface RoundResult {
   readonly packets: number;
   readonly undetermined: number;
   readonly disagreements: number;
+  /** Packets about which the kernel, asked a second time, answered otherwise, and as the verifier does. */
+  readonly unsteady: number;
   /** What the kernel did not take. */
   readonly refused?: string;
   readonly throughFrontDoor: boolean;
@@ -58,19 +60,27 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
   const started = performance.now();
   const scenario = scenarioOf(options, round);
   const { profile } = scenario;
-  const nothing = { profile, packets: 0, undetermined: 0, disagreements: 0, throughFrontDoor: false, reasons: [] };
-  let recorded: RecordedScenario;
+  const nothing = {
+    profile,
+    packets: 0,
+    undetermined: 0,
+    disagreements: 0,
+    unsteady: 0,
+    throughFrontDoor: false,
+    reasons: [],
+  };
+  const title = `${profile}-${options.seed}-${round}`;
+  let asked: Asked;
   try {
-    recorded = await oracle.ask(scenario);
+    asked = await askSteadily(title, () => oracle.ask(scenario));
   } catch (error) {
     if (!(error instanceof OracleError)) throw error;
     return { ...nothing, refused: error.message, milliseconds: performance.now() - started, text: '' };
   }
-  const comparison = await compare(recorded);
-  const title = `${profile}-${options.seed}-${round}`;
-  let text = '';
+  const { recorded, comparison } = asked;
+  let { text, unsteady } = asked;
   let disagreements = comparison.disagreements.length;
-  if (disagreements > 0) text = await tell(oracle, options, scenario, recorded, comparison, title);
+  if (disagreements > 0) text += await tell(oracle, options, scenario, recorded, comparison, title);
   else if (options.record !== undefined) store(title, recorded, options.record);
   if (isTurn(round, options.shell)) {
     const differences = await compareShell(oracle, scenario, recorded.dump);
@@ -82,11 +92,13 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
     }
   }
   if (isTurn(round, options.dumped) && hasDumped(scenario)) {
-    const dumped = await askDumped(oracle, scenario);
-    const { disagreements: found } = await compare(dumped);
+    const dumped = await askSteadily(`${title}, by a dump of connections`, () => askDumped(oracle, scenario));
+    const { disagreements: found } = dumped.comparison;
     disagreements += found.length;
+    unsteady += dumped.unsteady;
+    text += dumped.text;
     if (found.length > 0)
-      text += `\n== ${title}: by a dump of connections, ${found.length} packets disagree:\n${await describeDisagreement(scenario, dumped)}\n`;
+      text += `\n== ${title}: by a dump of connections, ${found.length} packets disagree:\n${await describeDisagreement(scenario, dumped.recorded)}\n`;
   }
   const throughFrontDoor = isTurn(round, options.frontDoor);
   if (throughFrontDoor) {
@@ -101,11 +113,40 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
     packets: comparison.packets,
     undetermined: comparison.undetermined,
     disagreements,
+    unsteady,
     throughFrontDoor,
     milliseconds: performance.now() - started,
     reasons: [...comparison.reasons],
     text,
   };
+}
+
+interface Asked {
+  readonly recorded: RecordedScenario;
+  readonly comparison: Comparison;
+  readonly unsteady: number;
+  /** What there is to tell about answers that were others the second time. */
+  readonly text: string;
+}
+
+/**
+ * Where the verifier disagrees, the kernel is asked once more, and its second answers count: packets that loop, or a busy machine, can make
+ * it answer by chance. What it said the first time is told and counted.
+ */
+async function askSteadily(title: string, ask: () => Promise<RecordedScenario>): Promise<Asked> {
+  const first = await ask();
+  const before = await compare(first);
+  if (before.disagreements.length === 0) return { recorded: first, comparison: before, unsteady: 0, text: '' };
+  const recorded = await ask();
+  const comparison = await compare(recorded);
+  const others = before.disagreements.filter(
+    ({ frame }) => !comparison.disagreements.some((disagreement) => disagreement.frame === frame),
+  );
+  const lines = others.map(
+    ({ frame, kernel, verifier }) =>
+      `== ${title}: frame ${frame + 1} ${first.frames[frame]!.label}: kernel ${kernel}, when asked again ${recorded.answers[frame]!.fate}, verifier ${verifier}\n`,
+  );
+  return { recorded, comparison, unsteady: others.length, text: lines.join('') };
 }
 
 /** One round in so many; not every N-th: with the number of profiles, that would leave most of them out. */
