@@ -233,8 +233,24 @@ export function mutateJson(random: Random, text: string, words: readonly string[
     return mutateText(random, text, text, words);
   }
   for (let count = random.few(10); count > 0; count--) mutateValue(random, value, words);
-  const changed = JSON.stringify(value, null, random.pick([0, 2]));
+  const written = JSON.stringify(value, null, random.pick([0, 2]));
+  const changed = random.chance(0.05) ? nest(random, written) : written;
   return random.chance(0.1) ? mutateText(random, changed, text, words) : changed;
+}
+
+/** Puts lists or objects in one another, where a value stood or as a value of a key that nobody knows. */
+function nest(random: Random, text: string): string {
+  const isMore = random.chance(0.5);
+  const places = [...text.matchAll(isMore ? /(?<=\{)(?=\s*")/g : /(?<=: ?)(?:\d+|"[^"\\]*")(?=[,\n}])/g)];
+  if (places.length === 0) return text;
+  const place = random.pick(places);
+  const [open, close] = random.pick([
+    ['[', ']'],
+    ['{"a":', '}'],
+  ] as const);
+  const count = random.pick([50, 1000, 100_000]);
+  const nested = `${open.repeat(count)}0${close.repeat(count)}`;
+  return `${text.slice(0, place.index)}${isMore ? `"more":${nested},` : nested}${text.slice(place.index + place[0].length)}`;
 }
 
 function mutateValue(random: Random, root: Json, words: readonly string[]): void {
