@@ -12,7 +12,7 @@ import type { Report } from '../../src/report/report.ts';
 const { written } = vi.hoisted(() => ({ written: [] as string[] }));
 vi.mock('../../src/commands/write-output.ts', async (original) => ({
   ...(await original<typeof import('../../src/commands/write-output.ts')>()),
-  writeOut: (text: string) => written.push(text),
+  writeOut: (text: string | Iterable<string>) => written.push(...(typeof text === 'string' ? [text] : text)),
 }));
 
 const folder = mkdtempSync(join(tmpdir(), 'join-command-'));
