@@ -2,7 +2,7 @@
  * Puts the compiled command line tool with its libraries into a few files, from which it starts in half the time:
  * `node scripts/bundle.mjs [DIST]`, behind the compiler. DIST/bin holds them and the licences of what is in them.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -34,6 +34,8 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
+// A link that an installation made before there was this bundle leads here, too.
+chmodSync(join(dist, 'cli.js'), 0o755);
 writeFileSync(join(target, 'LICENSES.txt'), licences(Object.keys(metafile.inputs)));
 
 /** Of every package of which something was taken. */
