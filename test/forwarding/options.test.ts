@@ -56,6 +56,11 @@ describe('IP options that the kernel refuses', () => {
     expect(strict.send('eth0', { ...syn, from: '10.0.0.20:5', status: BAD })).toBe('dropped-by-reverse-path');
   });
 
+  it('are not said to end a packet of which it is not known whether the source check drops it before', () => {
+    const unknown = lab({ known: { routeTables4: new Set([255]) }, sysctls: { 'eth0.rp_filter': 1 } });
+    expect(unknown.send('eth0', { ...syn, to: '10.9.1.1:80', status: BAD })).toMatch(/^undetermined: .*table 254/);
+  });
+
   it('are the source routes where the router does not follow them', () => {
     const off = lab({ sysctls: { 'all.accept_source_route': 0, 'eth0.accept_source_route': 1 } });
     expect(off.send('eth0', { ...syn, status: ROUTED })).toBe('martian');

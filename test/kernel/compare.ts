@@ -6,6 +6,7 @@ import { openCaptureSet } from '../../src/capture/open-capture.ts';
 import { parseRouterState } from '../../src/dialects/index.ts';
 import { formatIpv4, parseIpAddress } from '../../src/net/ip-address.ts';
 import { linuxRouter } from '../../src/verification/linux-router.ts';
+import type { Router } from '../../src/verification/router.ts';
 import { trace, type TracedFrame, type TraceTotals } from '../../src/verification/trace.ts';
 import { captureBytes } from './capture.ts';
 import type { KernelAnswer, RecordedScenario, ScenarioFrame } from './scenario.ts';
@@ -45,10 +46,11 @@ export interface Comparison {
 
 const ROUTER_ERROR = /^(?:RV302|RV303)$/;
 
-/** The verifier's answers by frame; undefined where it says nothing of a frame. */
+/** The verifier's answers by frame; undefined where it says nothing of a frame. `watched` may put something between it and the router. */
 export async function verifierAnswers(
   recorded: RecordedScenario,
   explain = false,
+  watched: (router: Router) => Router = (router) => router,
 ): Promise<(VerifierAnswer | undefined)[]> {
   const device = parseRouterState([{ path: 'router.txt', text: recorded.dump }]);
   const refused = device.problems.find((problem) => ROUTER_ERROR.test(problem.code));
@@ -61,7 +63,7 @@ export async function verifierAnswers(
     const totals: TraceTotals = { frames: 0, ingress: 0, observed: 0, ambiguous: 0, unpairedEgress: 0 };
     try {
       const options = { verifyChecksums: true, explain: () => explain };
-      for await (const frame of trace(captures, linuxRouter(device), totals, options)) {
+      for await (const frame of trace(captures, watched(linuxRouter(device)), totals, options)) {
         answers[frame.frame - 1] = frame;
       }
     } finally {

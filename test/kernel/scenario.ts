@@ -115,7 +115,7 @@ const NEEDLESS = [
   /^net\.ipv4\.conf\.(?:default|lo)\./,
   // At their defaults, which the verifier knows.
   /^net\.netfilter\.nf_conntrack_\w*timeout/,
-  /^net\.ipv4\.conf\.\w+\.(?:log_martians|mc_forwarding|accept_source_route)/,
+  /^net\.ipv4\.conf\.\w+\.(?:log_martians|mc_forwarding)/,
   /^net\.netfilter\.nf_conntrack_(?:frag6|sctp|icmpv6|gre|dccp|events|log|max|expect|acct)/,
   /^ {7}valid_lft/,
   /^# (?:Generated|Completed)/,

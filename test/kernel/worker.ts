@@ -121,7 +121,7 @@ export async function runRound(oracle: Oracle, options: RunOptions, round: numbe
   };
 }
 
-interface Asked {
+export interface Asked {
   readonly recorded: RecordedScenario;
   readonly comparison: Comparison;
   readonly unsteady: number;
@@ -133,7 +133,7 @@ interface Asked {
  * Where the verifier disagrees, the kernel is asked once more, and its second answers count: packets that loop, or a busy machine, can make
  * it answer by chance. What it said the first time is told and counted.
  */
-async function askSteadily(title: string, ask: () => Promise<RecordedScenario>): Promise<Asked> {
+export async function askSteadily(title: string, ask: () => Promise<RecordedScenario>): Promise<Asked> {
   const first = await ask();
   const before = await compare(first);
   if (before.disagreements.length === 0) return { recorded: first, comparison: before, unsteady: 0, text: '' };

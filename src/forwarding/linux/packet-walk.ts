@@ -105,6 +105,8 @@ function pass(run: Run): void {
     translateKnown(run, true);
   }
   const routed = run.family === 4 ? routeInput(run) : routeInput6(run);
+  // Where it is not known how the packet is routed, it may be dropped before its options are looked at.
+  if (routed === Routed.ended && run.disposition === Disposition.undetermined) return;
   if (run.family === 4 && (run.status & ANY_OPTIONS) !== 0 && !passesOptions(run)) return;
   if (routed === Routed.ended) return;
   if (routed === Routed.local) deliver(run);

@@ -1,6 +1,8 @@
 /** What a Cisco IOS configuration does with one packet. */
 import { parseDevice } from '../../../src/dialects/index.ts';
 import { DecisionBatch, DISPOSITIONS } from '../../../src/forwarding/decision.ts';
+import type { Forwarder } from '../../../src/forwarding/forwarder.ts';
+import { renderWalk } from '../../../src/formats/walk.ts';
 import { createPolicyRouteForwarder } from '../../../src/forwarding/policy-route/policy-route-forwarder.ts';
 import type { PolicyRouteDevice } from '../../../src/model/policy-route.ts';
 import { formatIpv4, parseIpAddress } from '../../../src/net/ip-address.ts';
@@ -19,6 +21,9 @@ export interface Sent {
   readonly dontFragment?: boolean;
   /** A later fragment: it has no ports. */
   readonly later?: boolean;
+  /** Bits to set, and others to clear. */
+  readonly status?: number;
+  readonly without?: number;
 }
 
 export const CLIENTS = 'FastEthernet0/0';
@@ -76,6 +81,64 @@ export function fate(text: string, sent: Sent, nextHopsDown: readonly string[] =
   return `undetermined: ${forwarder.unknowns[decisions.unknown[0]!]!.reason}`;
 }
 
+const ADDRESSES = ['192.168.0.10', '172.16.0.1', '10.0.0.10', '8.8.8.8'];
+const ENDS = ADDRESSES.flatMap((source) =>
+  ADDRESSES.flatMap((destination) => (source === destination ? [] : [[source, destination] as const])),
+);
+const MANY: readonly Sent[] = [
+  ...ENDS.map(([source, destination]) => ({ packet: `tcp ${source}:40000 > ${destination}:22` })),
+  ...ENDS.map(([source, destination]) => ({ packet: `tcp ${source}:22 > ${destination}:40000`, flags: 18 })),
+  ...[
+    '192.168.0.254',
+    '172.16.0.254',
+    '10.0.0.255',
+    '255.255.255.255',
+    '224.0.0.5',
+    '192.168.0.1',
+    '10.0.0.20',
+    '172.16.0.9',
+    '172.20.0.1',
+  ].map((destination) => ({ packet: `tcp 192.168.0.10:40000 > ${destination}:22` })),
+  ...['0.0.0.1', '127.0.0.1', '224.0.0.1', '255.255.255.255', '192.168.0.11', '192.168.1.10'].map((source) => ({
+    packet: `tcp ${source}:40000 > 10.0.0.10:22`,
+  })),
+  ...[21, 23, 80, 3389].map((port) => ({ packet: `tcp 192.168.0.10:40000 > 10.0.0.10:${port}` })),
+  ...[0, 1, 4, 16, 17, 18, 20].map((flags) => ({ packet: 'tcp 192.168.0.10:40000 > 10.0.0.10:22', flags })),
+  { packet: 'udp 192.168.0.10:40000 > 10.0.0.10:22' },
+  { packet: 'udp 192.168.0.10:40000 > 10.0.0.10:514' },
+  { packet: 'icmp 192.168.0.10 > 10.0.0.10' },
+  ...[
+    { ttl: 0 },
+    { ttl: 1 },
+    { ttl: 2 },
+    { later: true },
+    { length: 1200 },
+    { length: 1500 },
+    { length: 1501 },
+    { length: 9000, dontFragment: false },
+    { tos: 5 << 5 },
+    { tos: 26 << 2 },
+    { status: Status.malformed },
+    { status: Status.options },
+    { status: Status.fragment },
+    { without: Status.transport },
+    { without: Status.ip },
+  ].map((more) => ({ packet: 'tcp 192.168.0.10:40000 > 10.0.0.10:22', ...more })),
+];
+
+/** What a router tells of many packets, each on every interface: one text a packet, with all that a decision holds and the walk. */
+export function tell(forwarder: Forwarder): string[] {
+  const decisions = new DecisionBatch(1);
+  return MANY.flatMap((sent) =>
+    forwarder.interfaceNames.map((name, ingress) => {
+      forwarder.decide(packetOf(sent), 0, ingress, decisions, 0);
+      const { capacity: _, record: __, recordStamp: ___, ...columns } = decisions;
+      const said = Object.values(columns).map((column) => (column as Uint32Array).join('.'));
+      return [`${name} ${JSON.stringify(sent)}`, said.join(' '), ...renderWalk(forwarder.explainLast())].join('\n');
+    }),
+  );
+}
+
 function packetOf(sent: Sent): PacketBatch {
   const match = /^(tcp|udp|icmp) ([\d.]+)(?::(\d+))? > ([\d.]+)(?::(\d+))?$/.exec(sent.packet);
   if (match === null) throw new Error(`no packet: ${sent.packet}`);
@@ -93,6 +156,8 @@ function packetOf(sent: Sent): PacketBatch {
   if (sent.length !== undefined) batch.networkLength[0] = sent.length;
   if (sent.tos !== undefined) batch.tos[0] = sent.tos;
   if (sent.dontFragment === false) batch.status[0]! &= ~Status.dontFragment;
+  batch.status[0]! |= sent.status ?? 0;
+  batch.status[0]! &= ~(sent.without ?? 0);
   if (sent.later === true) {
     batch.status[0] = Status.ip | Status.fragment;
     batch.fragmentOffset[0] = 1480;

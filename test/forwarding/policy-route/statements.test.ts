@@ -1,6 +1,15 @@
 /** What is documented of Cisco IOS policy routing, access lists, next hops, uRPF and fragments, one case for each statement. */
-import { describe, expect, it } from 'vitest';
-import { CLIENTS, fate, interfaces, policy, type Sent, SERVERS, SPS } from './decide.ts';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createPolicyRouteForwarder } from '../../../src/forwarding/policy-route/policy-route-forwarder.ts';
+import { ToldTexts } from '../../told-texts.ts';
+import { CLIENTS, device, fate, interfaces, policy, type Sent, SERVERS, SPS, tell } from './decide.ts';
+
+/** What is told of each configuration and many packets, word by word. */
+const told = new ToldTexts(fileURLToPath(new URL('told.json.br', import.meta.url)));
+afterAll(() => told.save());
 
 const REQUEST: Sent = { packet: 'tcp 192.168.0.10:40000 > 10.0.0.10:22' };
 const OTHER: Sent = { packet: 'tcp 192.168.0.10:40000 > 10.0.0.10:80' };
@@ -20,10 +29,11 @@ interface Case {
 
 function table(title: string, cases: readonly Case[]): void {
   describe(title, () => {
-    it.each(cases)('$name', ({ config, sent = REQUEST, down = [], want }) => {
+    it.each(cases)('$name', ({ name, config, sent = REQUEST, down = [], want }) => {
       const got = fate(config, sent, down);
       if (want.endsWith('…')) expect(got).toContain(want.slice(0, -1));
       else expect(got).toBe(want);
+      told.expect(`${title}: ${name}`, tell(createPolicyRouteForwarder(device(config))));
     });
   });
 }
@@ -633,3 +643,14 @@ table('order of operations on the way in and out', [
   },
   { name: 'no ip routing', config: `${interfaces({})}no ip routing\n`, want: 'not-forwarding' },
 ]);
+
+describe('the routers of the stored scenarios tell of many packets what is kept', () => {
+  const names = readdirSync('captures').filter((name) => /^(?:ios|utm)-/.test(name));
+  it('are there', () => expect(names.length).toBeGreaterThan(15));
+  it.each(names)('%s', (name) => {
+    const folder = join('captures', name, 'router');
+    const files = readdirSync(folder).sort();
+    const text = files.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
+    told.expect(name, tell(createPolicyRouteForwarder(device(text))));
+  });
+});
