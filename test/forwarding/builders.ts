@@ -1,3 +1,6 @@
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, expect } from 'vitest';
 import { ConntrackView, DecisionBatch, DISPOSITIONS } from '../../src/forwarding/decision.ts';
 import type { Forwarder, ForwarderOptions } from '../../src/forwarding/forwarder.ts';
 import { createLinuxForwarder } from '../../src/forwarding/linux/linux-forwarder.ts';
@@ -11,7 +14,10 @@ import { parseMaskedMark } from '../../src/net/masked-mark.ts';
 import { parsePortRange } from '../../src/net/port-range.ts';
 import { parsePrefix } from '../../src/net/prefix.ts';
 import type { Span } from '../../src/text/span.ts';
+import type { Step } from '../../src/forwarding/walk.ts';
+import { stepWords } from '../../src/report/step-words.ts';
 import { PacketBatch, Status } from '../../src/wire/packet-batch.ts';
+import { ToldTexts } from '../told-texts.ts';
 
 let line = 0;
 
@@ -417,6 +423,12 @@ export interface PacketParts {
   readonly at?: number;
 }
 
+/** Without line numbers, which depend on the tests that ran before. */
+function stepText(step: Step): string {
+  const origin = 'origin' in step ? step.origin : undefined;
+  return `${stepWords(step)}${origin === undefined ? '' : ` | ${origin.text}`}`;
+}
+
 const FLAG_BITS: Readonly<Record<string, number>> = { F: 1, S: 2, R: 4, P: 8, A: 16, U: 32, E: 64, C: 128 };
 
 /** Puts a packet in a row. */
@@ -483,6 +495,23 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   }
 }
 
+/** What labs told in the test at hand: of each packet all that its decision holds, and its walk. Of tests with many packets, the first ones. */
+let texts: string[] = [];
+const MOST_TEXTS = 60;
+let told: ToldTexts | undefined;
+
+/** A test's name is that of its texts. */
+afterEach(() => {
+  const { testPath, currentTestName } = expect.getState();
+  if (testPath === undefined || currentTestName === undefined || texts.length === 0) return;
+  const folder = fileURLToPath(new URL('told', import.meta.url));
+  told ??= new ToldTexts(join(folder, basename(testPath).replace('.test.ts', '.json.br')));
+  const shown = texts;
+  texts = [];
+  told.expect(currentTestName, shown);
+});
+afterAll(() => told?.save());
+
 /** A router at work in a test. */
 export class Lab {
   readonly forwarder: Forwarder;
@@ -497,7 +526,15 @@ export class Lab {
   send(ingress: string, parts: PacketParts): string {
     putPacket(this.batch, 0, parts);
     this.forwarder.decide(this.batch, 0, this.forwarder.interfaceIndex(ingress), this.decisions, 0);
+    if (texts.length < MOST_TEXTS) texts.push(this.#told());
     return this.result();
+  }
+
+  #told(): string {
+    const { capacity: _, record: __, recordStamp: ___, ...columns } = this.decisions;
+    const said = Object.values(columns).map((column) => (column as Uint32Array).join('.'));
+    const causes = [this.cause, this.result()];
+    return [said.join(' '), ...causes, ...this.forwarder.explainLast().steps.map(stepText)].join('\n');
   }
 
   result(): string {
