@@ -4,8 +4,8 @@ import type { Case, Diagnoser, Diagnosis } from '../verification/diagnose.ts';
 import { decider, type Failure, proofOf } from '../verification/failures.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Defect } from '../verification/router.ts';
-import type { Stray } from '../verification/side-traffic.ts';
 import { isOnSpsSegment } from '../verification/senders.ts';
+import type { Stray } from '../verification/side-traffic.ts';
 import type { Verification } from '../verification/verification.ts';
 
 /** A kind of finding: its code and its documentation, from which `explain` and the README's table are made. */
@@ -129,7 +129,9 @@ export function strayConnections(run: Verification, stray: Stray): readonly numb
 
 /** Ids of all connections that the failures concern, ascending. */
 export function connectionsOf(failures: readonly Failure[]): number[] {
-  return [...new Set(failures.flatMap((failure) => [...failure.connections]))].sort((a, b) => a - b);
+  const [only] = failures;
+  if (only !== undefined && failures.length === 1) return only.connections.toArray();
+  return [...new Set(failures.flatMap((failure) => failure.connections.toArray()))].sort((a, b) => a - b);
 }
 
 /** The failures with one code, told by `describe`; diagnoses that explain them become causes and lend their fix. */

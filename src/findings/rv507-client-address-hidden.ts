@@ -1,4 +1,5 @@
 import { DecisionFlag } from '../forwarding/decision.ts';
+import { ConnectionIds } from '../observation/connection-ids.ts';
 import { proofOf } from '../verification/failures.ts';
 import type { JudgedWay } from '../verification/judged.ts';
 import { detected, type Finding } from './finding.ts';
@@ -19,21 +20,21 @@ export const clientAddressHidden: Finding = {
     references: ['iptables-extensions(8): MASQUERADE, SNAT'],
   },
   detect: (run) => {
-    const groups = new Map<number, { way: JudgedWay; packets: number; connections: Set<number> }>();
+    const groups = new Map<number, { way: JudgedWay; packets: number; connections: ConnectionIds }>();
     for (const item of run.connections) {
       for (const way of item.ways) {
         const { path } = way;
         if (!path.toServer || (path.flags & DecisionFlag.sourceTranslated) === 0 || way.category !== 'viaSps') continue;
         // SPS's own address may well be translated on its way to servers; a client's that it spoofs may not.
         if (way.fromSps === true && run.intent.snat !== 'client') continue;
-        const group = groups.get(path.index) ?? { way, packets: 0, connections: new Set() };
+        const group = groups.get(path.index) ?? { way, packets: 0, connections: new ConnectionIds() };
         group.packets += way.count.packets;
         group.connections.add(item.connection.id);
         groups.set(path.index, group);
       }
     }
     // Ways of one connection differ by conntrack's state; the rule that translates is one.
-    const merged = new Map<string, { way: JudgedWay; packets: number; connections: Set<number> }>();
+    const merged = new Map<string, { way: JudgedWay; packets: number; connections: ConnectionIds }>();
     for (const group of groups.values()) {
       const key = `${group.way.path.ingress}>${group.way.path.egress}`;
       const known = merged.get(key);
@@ -48,7 +49,7 @@ export const clientAddressHidden: Finding = {
         message: `the source address of ${way.fromSps === true ? 'packets that SPS sends with the client’s address' : 'clients’ packets'} is translated on the way out by ${run.interfaceName(way.path.egress)}`,
         key: `RV507:${key}`,
         count: packets,
-        connections: [...connections],
+        connections: connections.toArray(),
         where: run.placeOf({ file: way.count.firstFile, frame: way.count.firstFrame }, way.path.ingress),
         notes: proofOf(way.path.walk),
         fix: run.untranslatedFix(way) ?? [],

@@ -1,6 +1,7 @@
 import type { IpAddress } from '../net/ip-address.ts';
 import type { Span } from '../text/span.ts';
 import type { PacketBatch } from '../wire/packet-batch.ts';
+import type { AddressClasses } from './address-classes.ts';
 import type { DecisionBatch } from './decision.ts';
 import type { Walk } from './walk.ts';
 
@@ -58,6 +59,10 @@ export interface Forwarder {
   replacedBy?(next: Forwarder): Forwarder | undefined;
   /** A router of the same configuration without any connection entries. */
   fresh(): Forwarder;
+  /** Becomes as {@link fresh} makes one, but that `unknowns` and `causes` stay. */
+  forget(): void;
+  /** By what this router tells addresses apart; undefined where it may be by every bit of them. Takes as long as reading its configuration. */
+  addressClasses?(): AddressClasses | undefined;
 }
 
 export interface ForwarderOptions {

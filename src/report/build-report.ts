@@ -3,12 +3,12 @@ import type { Detected, Finding, FindingKind } from '../findings/finding.ts';
 import { formatService } from '../model/intent.ts';
 import { formatIpAddress } from '../net/ip-address.ts';
 import { formatPrefix } from '../net/prefix.ts';
-import { ConnectionReports } from './connection-reports.ts';
-import { SaidOfConnections } from './said-of-connections.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Router } from '../verification/router.ts';
 import type { Verification } from '../verification/verification.ts';
+import { ConnectionReports } from './connection-reports.ts';
 import type { CaptureReport, ConnectionReport, FindingReport, Report, VantageReport, Verdict } from './report.ts';
+import { SaidOfConnections } from './said-of-connections.ts';
 
 const LISTED_CONNECTIONS = 10_000;
 export const CONNECTIONS_OF_A_FINDING = 100;
@@ -106,11 +106,18 @@ export function numberFindings(placed: readonly Placed[], router?: Router): Find
       const id = ids.get(key);
       return id === undefined ? [] : [id];
     }),
-    connections: [...item.connections].sort((a, b) => a - b).slice(0, CONNECTIONS_OF_A_FINDING),
+    connections: firstOf(item.connections),
     notes: item.notes,
     fix: item.fix,
     ...(router !== undefined && afterwards(router, item.fix)),
   }));
+}
+
+/** The first connections by number, of lists that mostly are in order. */
+function firstOf(connections: readonly number[]): number[] {
+  const isInOrder = connections.every((id, at) => at === 0 || connections[at - 1]! < id);
+  const inOrder = isInOrder ? connections : [...connections].sort((a, b) => a - b);
+  return inOrder.slice(0, CONNECTIONS_OF_A_FINDING);
 }
 
 /** How a fix is taken back, and how it lasts. */

@@ -24,7 +24,7 @@ export interface Assessment {
   readonly snatKnown: boolean;
   /** The sessions that a connection may be a part of, one for each way SPS may appear toward servers. */
   readonly specOf: (item: JudgedConnection) => readonly SessionSpec[];
-  /** Connections of which this is the same object have the same sessions, but for their clients' ports. */
+  /** Connections of which this is the same object have the same sessions, but for clients' ports and addresses that the router does not tell apart. */
   readonly kindOf: (item: JudgedConnection) => object;
 }
 
@@ -45,7 +45,7 @@ export function assess(
         connection.lacksSegments || (run.covers && connection.unpairedEgress > 0 && !connection.isRouters),
     );
   const { intent } = resolved;
-  const hosts = new Hosts(router, intent);
+  const hosts = new Hosts(router, intent, run.forwarder);
   const rows = new JudgedRows(run.log, run.paths);
   for (let position = 0, { length } = run.log.connections; position < length; position++)
     judgeConnection(run.log.rowAt(position), rows, run, { intent, hosts, complete, whatIf });
@@ -56,7 +56,7 @@ export function assess(
   const snat = snatInferred ? snatSeen(connections, intent, router) : intent.snat;
   const synthesis = new Synthesis(run, router, resolved, hosts, snat, whatIf, spoofingSeen(connections));
   const mayShareTuple = (snat === 'client' || snat === 'unknown') && !hasOwnPort;
-  const doubts = new Doubts({ run, router, resolved, complete: complete && run.covers, mayShareTuple });
+  const doubts = new Doubts({ run, router, resolved, hosts, complete: complete && run.covers, mayShareTuple });
   const doubted = new Map<JudgedProbes, Map<string, JudgedProbes>>();
   for (const item of connections)
     item.probes = whatIf ? synthesis.probesFor(item) : withDoubts(item, synthesis, doubts, doubted);

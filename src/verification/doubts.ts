@@ -1,7 +1,8 @@
 import { ConntrackView } from '../forwarding/decision.ts';
-import type { IpAddress } from '../net/ip-address.ts';
+import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { IpProtocol } from '../net/ip-protocol.ts';
 import { prefixContains } from '../net/prefix.ts';
+import type { Hosts } from './hosts.ts';
 import type { ResolvedIntent } from './intent.ts';
 import type { JudgedConnection } from './judged.ts';
 import type { Replay } from './replay.ts';
@@ -14,6 +15,7 @@ export interface Partial {
   readonly run: Replay;
   readonly router: Router;
   readonly resolved: ResolvedIntent;
+  readonly hosts: Hosts;
   /** Every interface was captured, and nothing is missing. */
   readonly complete: boolean;
   /** SPS may use the client's address and port toward servers. */
@@ -98,7 +100,10 @@ export class Doubts {
 
   /** Whether with every packet seen some of the session would be INVALID, and not go where they should. */
   #escapesWhenInvalid(spec: SessionSpec): boolean {
-    const key = `${spec.spoofing}/${spec.unrelatedSequences}/${spec.serverLegOnly}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}`;
+    const client = this.#partial.hosts.of(spec.client.family, spec.client.words);
+    const server = this.#partial.hosts.of(spec.server.family, spec.server.words);
+    const areEqual = equalIpAddress(client.address, server.address);
+    const key = `${spec.spoofing}/${spec.unrelatedSequences}/${spec.serverLegOnly}/${client.number}/${server.number}/${areEqual}/${spec.serverPort}/${spec.clientInterface}`;
     const known = this.#escapes.get(key);
     if (known !== undefined) return known;
     const escapes = runSession(this.#partial.router.forwarder(), spec).some(

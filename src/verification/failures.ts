@@ -5,6 +5,7 @@ import type { Forwarder, Unknown } from '../forwarding/forwarder.ts';
 import type { Step, Walk } from '../forwarding/walk.ts';
 import { RouteTableId } from '../model/routing.ts';
 import { formatMark } from '../net/masked-mark.ts';
+import { ConnectionIds } from '../observation/connection-ids.ts';
 import { formatPlace } from '../text/span.ts';
 import type { Category } from './judge.ts';
 import type { JudgedConnection, JudgedWay } from './judged.ts';
@@ -22,7 +23,7 @@ export interface Failure {
   /** Captured packets, and packets that were synthesized. */
   packets: number;
   probes: number;
-  readonly connections: Set<number>;
+  readonly connections: ConnectionIds;
   /** The first captured packet; absent where all were synthesized. */
   frame?: { readonly file: number; readonly frame: number; readonly interface: number };
   /** The first synthesized packet in words, where none was captured. */
@@ -106,7 +107,7 @@ class FailureGroups {
     const id = `${code}/${role}/${key.ingress}/${end}/${decider(walk)}`;
     const known = this.#groups.get(id);
     if (known !== undefined) return known;
-    const made: Failure = { code, role, category, key, walk, packets: 0, probes: 0, connections: new Set() };
+    const made: Failure = { code, role, category, key, walk, packets: 0, probes: 0, connections: new ConnectionIds() };
     this.#groups.set(id, made);
     return made;
   }

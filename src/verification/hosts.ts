@@ -1,3 +1,5 @@
+import type { AddressClasses } from '../forwarding/address-classes.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Intent } from '../model/intent.ts';
 import { equalIpAddress, type IpAddress, type Words } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
@@ -6,8 +8,10 @@ import { isOnSpsSegment } from './senders.ts';
 
 /** What the configuration and the intent say of an address. */
 export interface Host {
-  /** Of no other one that {@link Hosts} made; below 2²⁶. */
+  /** Below 2²⁶. Equal for hosts whose packets meet the same fate where they are alike otherwise. */
   readonly number: number;
+  /** No other host has the number. */
+  readonly isOneOfAKind: boolean;
   readonly address: IpAddress;
   /** One of SPS's addresses that the intent names. */
   readonly isSps: boolean;
@@ -19,19 +23,27 @@ export interface Host {
 }
 
 /** Hosts that are remembered: of a flood from everywhere, not all. */
-const MOST_HOSTS = 1 << 16;
+const MOST_HOSTS = 1 << 14;
+/** Hosts that get numbers of their own whatever their addresses are. */
+const MOST_OF_THEIR_KIND = 1000;
+/** Hosts beyond these that the router may tell apart get numbers of their own from here on. */
+const FIRST_UNLIKE = 1 << 25;
 
 /** Addresses of connections, each looked up once: there are a million connections, and few hosts. */
 export class Hosts {
   readonly #router: Router;
   readonly #intent: Intent;
+  readonly #forwarder: Forwarder;
+  /** Once asked for. */
+  #classes: { readonly of: AddressClasses | undefined } | undefined;
   readonly #four = new Map<number, Host>();
   readonly #six = new Map<string, Host>();
   #made = 0;
 
-  constructor(router: Router, intent: Intent) {
+  constructor(router: Router, intent: Intent, forwarder: Forwarder) {
     this.#router = router;
     this.#intent = intent;
+    this.#forwarder = forwarder;
   }
 
   of(family: 4 | 6, words: Words): Host {
@@ -42,16 +54,30 @@ export class Hosts {
 
   #make(address: IpAddress): Host {
     const { clients, sps } = this.#intent;
+    const isSps = sps.some((own) => equalIpAddress(own, address));
+    const isNearSps = isOnSpsSegment(this.#router, this.#intent, address);
+    const number = this.#made++;
+    const kind = isSps || number < MOST_OF_THEIR_KIND ? -1 : this.#kindOf(address, isNearSps);
     return {
-      number: this.#made++,
+      number: kind >= 0 ? kind : number < MOST_OF_THEIR_KIND ? number : FIRST_UNLIKE + (number % FIRST_UNLIKE),
+      isOneOfAKind: kind < 0,
       address,
-      isSps: sps.some((own) => equalIpAddress(own, address)),
+      isSps,
       isRouters: this.#router.interfaces.some((item) =>
         item.addresses.some(({ prefix }) => equalIpAddress(prefix, address)),
       ),
-      isOnSpsSegment: isOnSpsSegment(this.#router, this.#intent, address),
+      isOnSpsSegment: isNearSps,
       isClient: clients.some((prefix) => prefixContains(prefix, address)),
     };
+  }
+
+  /** −1 where no other host may be taken for this one. */
+  #kindOf(address: IpAddress, isOnSpsSegment: boolean): number {
+    this.#classes ??= { of: this.#forwarder.addressClasses?.() };
+    const alike = this.#classes.of?.of(address) ?? -1;
+    if (alike < 0) return -1;
+    const number = MOST_OF_THEIR_KIND + 4 * alike + (address.family === 6 ? 2 : 0) + (isOnSpsSegment ? 1 : 0);
+    return number < FIRST_UNLIKE ? number : -1;
   }
 }
 

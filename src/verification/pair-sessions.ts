@@ -12,6 +12,9 @@ const SESSION_WINDOW_NANOSECONDS = 30e9;
  */
 export function pairSessions(connections: Listing<JudgedConnection>): boolean {
   const waiting = new Map<string, WaitingLegs>();
+  // Of other servers nobody waits.
+  const asked = new Set<string>();
+  for (const { connection, leg } of connections) if (leg === 'server') asked.add(serviceOf(connection));
   let session = 0;
   let hasOwnPorts = false;
   for (const position of inOrderOfOpening(connections)) {
@@ -23,7 +26,9 @@ export function pairSessions(connections: Listing<JudgedConnection>): boolean {
       item.hasServerLeg = true;
       continue;
     }
-    const key = `${connection.protocol}/${connection.server.join()}/${connection.serverPort}`;
+    if (asked.size === 0) continue;
+    const key = serviceOf(connection);
+    if (!asked.has(key)) continue;
     const legs = waiting.get(key) ?? new WaitingLegs();
     waiting.set(key, legs);
     if (item.leg === 'client') {
@@ -41,6 +46,10 @@ export function pairSessions(connections: Listing<JudgedConnection>): boolean {
     item.session = session;
   }
   return hasOwnPorts;
+}
+
+function serviceOf({ protocol, server, serverPort }: Connection): string {
+  return `${protocol}/${server.join()}/${serverPort}`;
 }
 
 /** Positions, in the order of opening. Of those that began before the capture, which packet of it is the first is chance. */

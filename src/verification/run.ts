@@ -56,7 +56,7 @@ export function conclude(
   };
   const interfaceName = (position: number): string => run.forwarder.interfaceNames[position] ?? 'an unknown interface';
   const files = captures.files();
-  const specs = failingSpecs(connections, assessment.specOf);
+  const specs = failingSpecs(connections, assessment);
   const { diagnosers } = options;
   const healthy = healthySpecs(connections, assessment);
   const diagnosis = assessment.snatKnown
@@ -133,9 +133,11 @@ function joinedNodes({ sps }: JoinIntent, intent: Intent): readonly IpAddress[] 
 /** One session for each kind of failure, with the connections it stands for: what mends it mends its like. */
 function failingSpecs(
   connections: Listing<JudgedConnection>,
-  specOf: (item: JudgedConnection) => readonly SessionSpec[],
+  { specOf, kindOf }: Pick<Assessment, 'specOf' | 'kindOf'>,
 ): Map<SessionSpec, number[]> {
   const byKind = new Map<string, { spec: SessionSpec; connections: number[] }>();
+  // Of connections of one kind that fail alike, the lists that they belong to.
+  const listsOf = new Map<object, Map<string, readonly number[][]>>();
   for (const item of connections) {
     if (!fails(item)) continue;
     const failing = [
@@ -144,12 +146,23 @@ function failingSpecs(
         .map((way) => `${way.path.toServer}/${way.category}/${decider(way.path.walk)}`),
       ...item.probes.problems.map((probe) => `${probe.toServer}/${probe.category}/${decider(probe.walk)}`),
     ];
-    for (const spec of specOf(item)) {
-      const key = `${[...new Set(failing)].join()}/${spec.client.family}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
+    const failure = [...new Set(failing)].join();
+    const kind = kindOf(item);
+    const alike = listsOf.get(kind) ?? new Map<string, readonly number[][]>();
+    listsOf.set(kind, alike);
+    const lists = alike.get(failure);
+    if (lists !== undefined) {
+      for (const list of lists) list.push(item.connection.id);
+      continue;
+    }
+    const joined = specOf(item).map((spec) => {
+      const key = `${failure}/${spec.client.family}/${spec.spoofing}/${spec.clientInterface}/${spec.serverPort}`;
       const known = byKind.get(key) ?? { spec, connections: [] };
       known.connections.push(item.connection.id);
       byKind.set(key, known);
-    }
+      return known.connections;
+    });
+    alike.set(failure, joined);
   }
   return new Map([...byKind.values()].map((item) => [item.spec, item.connections]));
 }

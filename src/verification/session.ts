@@ -74,9 +74,10 @@ export function runSession(router: Forwarder, spec: SessionSpec): Probe[] {
   return new SessionRun(router.fresh(), spec, true).run();
 }
 
-/** The same, without the walks of the packets and their flows in words. */
+/** The same, without the walks of the packets and their flows in words, on a router whose entries all go. */
 export function runSessionUnexplained(router: Forwarder, spec: SessionSpec): Probe[] {
-  return new SessionRun(router.fresh(), spec, false).run();
+  router.forget();
+  return new SessionRun(router, spec, false).run();
 }
 
 const NO_WALK: Walk = { steps: [] };
@@ -99,12 +100,13 @@ interface Leg {
 
 /** The packet at hand: nothing keeps it, and its many columns take longer to make than it takes to decide about it. */
 const PACKET = new PacketBatch(1);
+const DECISIONS = new DecisionBatch(1);
 
 class SessionRun {
   readonly #router: Forwarder;
   readonly #spec: SessionSpec;
   readonly #explains: boolean;
-  readonly #decisions = new DecisionBatch(1);
+  readonly #decisions = DECISIONS;
   readonly #probes: Probe[] = [];
   #time = START;
 

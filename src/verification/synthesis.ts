@@ -1,6 +1,7 @@
 import { ConntrackView } from '../forwarding/decision.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { SnatMode } from '../model/intent.ts';
-import type { IpAddress } from '../net/ip-address.ts';
+import { equalIpAddress, type IpAddress } from '../net/ip-address.ts';
 import { beganBefore } from '../observation/connection-log.ts';
 import type { Host, Hosts } from './hosts.ts';
 import type { ResolvedIntent } from './intent.ts';
@@ -30,7 +31,7 @@ const MISSING: Readonly<Record<Role, string>> = {
 const ROLES: readonly Role[] = ['client-request', 'sps-reply', 'sps-request', 'server-reply'];
 const ALL_VARIANTS: readonly Spoofing[] = ['own', 'client-other-port', 'client-same-port'];
 /** Sessions, and pairs of hosts, that are remembered. */
-const MOST_SESSIONS = 100_000;
+const MOST_SESSIONS = 1 << 14;
 const MOST_PAIRS = 1 << 14;
 const MOST_KINDS_OF_PAIR = 32;
 
@@ -52,7 +53,9 @@ interface Kind {
   readonly request: number;
   readonly answer: number;
   readonly unrelatedSequences: boolean;
-  /** Undefined where the interfaces of the session cannot be told. */
+  /** Client and server are one host. */
+  readonly areEqual: boolean;
+  /** Of one connection of the kind. Undefined where the interfaces of the session cannot be told. */
   readonly spec: SessionSpec | undefined;
   readonly sessions: Map<Spoofing, readonly Probe[]>;
   /** By what else it depends on. */
@@ -68,6 +71,8 @@ export class Synthesis {
   readonly #snat: SnatMode;
   readonly #whatIf: boolean;
   readonly #spoofingSeen: readonly Spoofing[] | undefined;
+  /** For one session after the other. */
+  #scratch: Forwarder | undefined;
   readonly #sessions = new Map<string, readonly Probe[]>();
   readonly #sessionOfFate = new Map<string, readonly Probe[]>();
   #explained = 0;
@@ -207,13 +212,22 @@ export class Synthesis {
   /** Equal sessions are run once: of the first connection that asks. */
   #sessionOf(spec: SessionSpec | undefined): readonly Probe[] {
     if (spec === undefined) return NO_SESSION;
-    const { spoofing } = spec;
-    const key = `${spec.protocol}/${spec.client.words.join()}/${spec.server.words.join()}/${spec.serverPort}/${spec.clientInterface}/${spec.clientMac}/${spoofing}/${spec.serverInterface}/${spec.unrelatedSequences}/${spec.serverLegOnly}`;
+    const key = this.#keyOf(spec);
     const known = this.#sessions.get(key);
     if (known !== undefined) return known;
-    const probes = this.#alike(spec, runSessionUnexplained(this.#run.forwarder, spec));
+    this.#scratch ??= this.#run.forwarder.fresh();
+    const probes = this.#alike(spec, runSessionUnexplained(this.#scratch, spec));
     if (this.#sessions.size < MOST_SESSIONS) this.#sessions.set(key, probes);
     return probes;
+  }
+
+  #keyOf(spec: SessionSpec): string {
+    const client = this.#hosts.of(spec.client.family, spec.client.words);
+    const server = this.#hosts.of(spec.server.family, spec.server.words);
+    // Where hosts are alike, no rule looks at MAC addresses.
+    const mac = client.isOneOfAKind ? spec.clientMac : 0;
+    const areEqual = equalIpAddress(client.address, server.address);
+    return `${spec.protocol}/${client.number}/${server.number}/${areEqual}/${spec.serverPort}/${spec.clientInterface}/${mac}/${spec.spoofing}/${spec.serverInterface}/${spec.unrelatedSequences}/${spec.serverLegOnly}`;
   }
 
   /**
@@ -239,11 +253,20 @@ export class Synthesis {
 
   /** The session that a captured connection belongs to. Undefined where its client's interface cannot be told. */
   specOf(item: JudgedConnection, spoofing: Spoofing): SessionSpec | undefined {
-    const { spec } = this.#kindOf(item);
-    return spec === undefined ? undefined : { ...spec, clientPort: item.connection.clientPort, spoofing };
+    const { spec, unrelatedSequences } = this.#kindOf(item);
+    if (spec === undefined) return undefined;
+    const { connection } = item;
+    const client = this.#hosts.of(connection.family, connection.client);
+    const server = this.#hosts.of(connection.family, connection.server);
+    const isOwn = client.isOneOfAKind && server.isOneOfAKind;
+    const own = isOwn ? spec : this.#makeSpec(item, client, server, unrelatedSequences);
+    return own && { ...own, clientPort: connection.clientPort, spoofing };
   }
 
-  /** Connections of which this is the same object have the same sessions, but for their clients' ports. */
+  /**
+   * Connections of which this is the same object have the same sessions, but for their clients' ports and for addresses that the router
+   * does not tell apart.
+   */
   kindOf(item: JudgedConnection): object {
     return item.clientIsRouter || item.mayBeOfSps ? OF_ROUTER : this.#kindOf(item);
   }
@@ -258,6 +281,7 @@ export class Synthesis {
     const answer = ofOthers(item, false)?.index ?? -1;
     const unrelatedSequences = leg === 'both' && item.ways.some(escapesAsInvalid);
     const key = client.number * 2 ** 26 + server.number;
+    const areEqual = equalIpAddress(client.address, server.address);
     const kinds = this.#kinds.get(key) ?? [];
     const known = kinds.find(
       (kind) =>
@@ -266,7 +290,8 @@ export class Synthesis {
         kind.answer === answer &&
         kind.leg === leg &&
         kind.protocol === protocol &&
-        kind.unrelatedSequences === unrelatedSequences,
+        kind.unrelatedSequences === unrelatedSequences &&
+        kind.areEqual === areEqual,
     );
     if (known !== undefined) return known;
     const spec = this.#makeSpec(item, client, server, unrelatedSequences);
@@ -277,6 +302,7 @@ export class Synthesis {
       request,
       answer,
       unrelatedSequences,
+      areEqual,
       spec,
       sessions: new Map(),
       probes: new Map(),

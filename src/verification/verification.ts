@@ -48,7 +48,7 @@ export interface Verification {
   interfaceName(position: number): string;
   /** The sessions that a connection may be a part of, one for each way in which SPS may appear toward servers. */
   sessionsOf(item: JudgedConnection): readonly SessionSpec[];
-  /** Connections of which this is the same object have the same sessions, but for their clients' ports. */
+  /** Connections of which this is the same object have the same sessions, but for clients' ports and addresses that the router does not tell apart. */
   sessionKindOf(item: JudgedConnection): object;
   /** Ids of connections of which a packet's walk met the statement at a line. */
   connectionsAt(path: string, line: number): readonly number[];

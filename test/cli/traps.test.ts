@@ -96,6 +96,13 @@ function syn(index: number, port = 3389): Buffer {
   return ipv4(CLIENT + (index % 250), 6, tcp);
 }
 
+/** From another client each time; the site's own, whom the redirect takes, and strangers. */
+function synFrom(source: number): Buffer {
+  const frame = syn(0);
+  frame.writeUInt32BE(source >>> 0, 26);
+  return frame;
+}
+
 function chainOfHeaders(count: number): Buffer {
   const chain = Buffer.concat(Array.from({ length: count }, () => Buffer.from('3c00010400000000', 'hex')));
   const header = Buffer.alloc(54);
@@ -237,6 +244,30 @@ describe('ten megabytes end soon', () => {
     expect(codes.filter((code) => !said.includes(code))).toEqual([]);
     expect(result.processorMilliseconds).toBeLessThan(MOST_MILLISECONDS);
     expect(result.mebibytes).toBeGreaterThan(10);
+    expect(result.mebibytes).toBeLessThan(MOST_MEBIBYTES);
+  });
+});
+
+describe('ten megabytes of clients that nobody named end soon', () => {
+  const linux = ['--router', STORED.goodRouter, '--sps', '172.16.0.1'];
+  it.each([
+    ['the next one each time', (index: number) => 0x1400_0001 + index, [...linux, '--snat', 'own']],
+    ['from everywhere', (index: number) => Math.imul(index, 0x9e37_79b1), [...linux, '--snat', 'own']],
+    [
+      'from everywhere, with an address of SPS that is not known',
+      (index: number) => Math.imul(index, 0x9e37_79b1),
+      linux,
+    ],
+  ])('%s', (_name, clientOf, args) => {
+    const path = scratch.write(
+      'clients',
+      filled(pcapHeader(), (index) => record(synFrom(clientOf(index)))),
+    );
+    const result = runCli([`eth0=${path}`, ...args, '--format', 'json', '--connections', 'none']);
+    const report = JSON.parse(result.stdout) as { verdict: string; summary: { connections: number } };
+    expect(report.verdict).toBe('failed');
+    expect(report.summary.connections).toBeGreaterThan(100_000);
+    expect(result.processorMilliseconds).toBeLessThan(MOST_MILLISECONDS);
     expect(result.mebibytes).toBeLessThan(MOST_MEBIBYTES);
   });
 });

@@ -124,6 +124,22 @@ export class ConnectionTable {
     this.#bucketMask = capacity * 2 - 1;
   }
 
+  /** Every entry goes, and what else is remembered of connections; no slot is anybody's. */
+  clearAll(): void {
+    this.#ring.fill(FREE);
+    this.#chain.fill(-1);
+    this.#heads.fill(-1);
+    this.#free = -1;
+    this.#freeCount = 0;
+    this.#used = FIRST_SLOT;
+    this.#sweep = FIRST_SLOT;
+    this.groupCount = 0;
+    this.unknownReplies.clear();
+    this.lost.clear();
+    this.masters.clear();
+    this.restored.clear();
+  }
+
   /**
    * The node (slot × 2 + direction) of the entry with this tuple in these zones (by direction of the tuple), −1 where there is none. An
    * entry that is certain wins over one that may exist: two cannot hold the same tuple. Where the directions have zones of their own,

@@ -2,9 +2,11 @@ import { IpProtocol } from '../../net/ip-protocol.ts';
 import { isIcmpQuery } from '../../wire/icmp-type.ts';
 import type { PacketBatch } from '../../wire/packet-batch.ts';
 import { LinkDestination, Status } from '../../wire/packet-batch.ts';
+import type { AddressBounds } from '../address-classes.ts';
 import { type DecisionBatch, DecisionFlag, Disposition } from '../decision.ts';
 import type { ForwarderOptions, SettledFragment } from '../forwarder.ts';
 import type { Step, Walk } from '../walk.ts';
+import { addressBoundsOf } from './address-bounds.ts';
 import type { AddressPool } from './address-pool.ts';
 import { findCandidates, loseConnection } from './connection-lookup.ts';
 import { BEFORE_SLOT, ConnectionTable } from './connection-table.ts';
@@ -91,6 +93,16 @@ export class FamilyForwarder {
     // Made by the thousand, for the few packets of one session each: what would be remembered for more of them costs more than they do.
     const options = { ...this.#options, remembersDecisions: false };
     return new FamilyForwarder(this.#router, options, explanations, new ConnectionTable(FEW_ENTRIES), FEW_LOOKUPS);
+  }
+
+  forget(): void {
+    this.#entries.releaseFormer();
+    this.table.clearAll();
+    this.#reassembly?.forget();
+  }
+
+  addressBounds(): AddressBounds {
+    return addressBoundsOf(this.#router);
   }
 
   /** Undefined where the entries would mean nothing to the other. */

@@ -1,6 +1,7 @@
 import type { LinuxDevice } from '../../model/linux-device.ts';
 import type { Span } from '../../text/span.ts';
 import type { PacketBatch } from '../../wire/packet-batch.ts';
+import { AddressClasses } from '../address-classes.ts';
 import type { DecisionBatch } from '../decision.ts';
 import type { Forwarder, ForwarderOptions, SettledFragment, Unknown } from '../forwarder.ts';
 import type { Walk } from '../walk.ts';
@@ -89,6 +90,17 @@ class LinuxForwarder implements Forwarder {
     const made = new LinuxForwarder(this.#device, this.#options, shared, four);
     made.#six = this.#six?.fresh(shared);
     return made;
+  }
+
+  forget(): void {
+    this.arriveWithMark(0);
+    this.#four.forget();
+    this.#six?.forget();
+  }
+
+  addressClasses(): AddressClasses | undefined {
+    const four = this.#four.addressBounds().four();
+    return four && new AddressClasses(four, this.#six?.addressBounds().six());
   }
 
   replacedBy(next: Forwarder): Forwarder | undefined {

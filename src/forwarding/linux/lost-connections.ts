@@ -16,6 +16,13 @@ export class LostConnections {
     return this.#tuples.size === 0 && this.#hosts.size === 0 && !this.#all;
   }
 
+  clear(): void {
+    this.#tuples.clear();
+    this.#ends.clear();
+    this.#hosts.clear();
+    this.#all = false;
+  }
+
   /** Ports as source << 16 | destination; of an ICMP query the identifier twice. */
   add(protocol: number, source: number, destination: number, ports: number, maybeTranslated: boolean): void {
     if (this.#tuples.size >= LIMIT) this.#all = true;

@@ -43,6 +43,9 @@ function joinEcn(seen: number): number {
   return congested && capable ? CONGESTION_EXPERIENCED : 0;
 }
 
+/** Most routers never meet a datagram in pieces, and some are made for a few packets only. */
+const NO_PACKET = new PacketBatch(0);
+
 /** The pieces of one datagram. */
 interface Queue {
   readonly key: string;
@@ -74,7 +77,7 @@ interface Queue {
  */
 export class Reassembly {
   /** The datagram, in row 0, until the next fragment. */
-  readonly whole = new PacketBatch(1);
+  whole = NO_PACKET;
   /** The largest of its fragments, bytes with header. */
   largest = 0;
   /** Held fragments whose fate the last packet settled. */
@@ -89,6 +92,15 @@ export class Reassembly {
 
   constructor(limits: ReassemblyLimits) {
     this.#limits = limits;
+  }
+
+  /** Nothing was ever sent. */
+  forget(): void {
+    this.settled.length = 0;
+    this.#queues.clear();
+    this.#counts.clear();
+    this.#memory = 0;
+    this.#overflowUntil = 0;
   }
 
   /** To be called for every packet: what is too old is thrown away. */
@@ -234,6 +246,7 @@ export class Reassembly {
     }
     this.#remove(queue);
     this.settled.push(...queue.pieces);
+    if (this.whole === NO_PACKET) this.whole = new PacketBatch(1);
     const { whole } = this;
     whole.copyRows(first, 0, 0, 1);
     whole.file[0] = batch.file[row]!;

@@ -2,10 +2,12 @@ import type { PolicyRouteDevice } from '../../model/policy-route.ts';
 import { formatIpv4 } from '../../net/ip-address.ts';
 import type { Span } from '../../text/span.ts';
 import { type PacketBatch, Status } from '../../wire/packet-batch.ts';
+import { AddressClasses } from '../address-classes.ts';
 import { ConntrackView, type DecisionBatch, DecisionFlag, DISPOSITIONS, Disposition } from '../decision.ts';
 import type { Forwarder, ForwarderOptions, Unknown } from '../forwarder.ts';
 import { WORLD_LIMIT } from '../linux/worlds.ts';
 import type { Step, Walk } from '../walk.ts';
+import { addressBoundsOf } from './address-bounds.ts';
 import { walkPacket } from './packet-walk.ts';
 import { type CompiledPolicyRouter, compilePolicyRouter, POLICY_TABLE_BASE } from './router.ts';
 import { Run } from './run.ts';
@@ -45,6 +47,15 @@ class PolicyRouteForwarder implements Forwarder {
 
   fresh(): Forwarder {
     return new PolicyRouteForwarder(this.#router);
+  }
+
+  forget(): void {
+    // There is nothing but the configuration.
+  }
+
+  addressClasses(): AddressClasses | undefined {
+    const four = addressBoundsOf(this.#router).four();
+    return four && new AddressClasses(four, undefined);
   }
 
   tableName(table: number): string | undefined {
