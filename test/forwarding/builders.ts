@@ -410,6 +410,7 @@ export interface PacketParts {
   readonly length?: number;
   readonly mac?: number;
   readonly linkDestination?: number;
+  readonly destinationMac?: number;
   readonly icmp?: readonly [number, number];
   readonly identifier?: number;
   readonly quoted?: { readonly protocol?: 'tcp' | 'udp' | 'sctp'; readonly from: string; readonly to: string };
@@ -464,6 +465,7 @@ export function putPacket(batch: PacketBatch, row: number, parts: PacketParts): 
   batch.destinationPort[row] = later ? 0 : destinationPort;
   batch.linkDestination[row] = parts.linkDestination ?? 1;
   batch.sourceMac[row] = parts.mac ?? -1;
+  batch.destinationMac[row] = parts.destinationMac ?? -1;
   batch.payloadLength[row] = parts.short ?? parts.payload ?? 0;
   batch.networkLength[row] = parts.length ?? 40 + (parts.payload ?? 0);
   if (parts.fragment !== undefined) {

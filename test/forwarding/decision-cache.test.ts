@@ -216,8 +216,8 @@ describe('remembered decisions', () => {
         expect(answerOf(one, remembering), `seed ${seed}, packet ${number}`).toEqual(answerOf(other, anew));
       }
     }
-    // Else this would prove nothing.
-    expect(taken).toBeGreaterThan((SET_UPS * PACKETS) / 12);
+    // Else this would prove nothing; and with fewer it would be slower than it was.
+    expect(taken).toBeGreaterThanOrEqual(1267);
   });
 
   it('are of one entry, not of a later one with the same addresses, ports, flags and mark', () => {
