@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { judge } from './compare.ts';
 import { ToldTexts } from '../told-texts.ts';
-import { type CorpusScenario, readCorpus, TOLD } from './corpus.ts';
+import { type CorpusScenario, readCorpus, SEGMENTS, TOLD } from './corpus.ts';
 import { PROFILES } from './generate.ts';
 import { LOSSES, partly } from './partial.ts';
 import { type RecordedScenario, recordedOf, type StoredCase } from './scenario.ts';
@@ -28,7 +28,7 @@ async function check(title: string, recorded: RecordedScenario, undetermined?: r
 }
 
 describe('random scenarios are answered as the kernel did, with the words that are stored', () => {
-  it.each(corpus.map((scenario) => [scenario.title, scenario] as const))(
+  it.each([...corpus, ...readCorpus(SEGMENTS)].map((scenario) => [scenario.title, scenario] as const))(
     '%s',
     async (title, { recorded, undetermined }) => check(title, recorded, undetermined),
   );

@@ -8,6 +8,9 @@ import { pack, unpack } from '../told-texts.ts';
 import { type RecordedScenario, recordedOf, type StoredCase } from './scenario.ts';
 
 export const ANSWERS = fileURLToPath(new URL('corpus/answers.jsonl.br', import.meta.url));
+export const SEGMENTS = fileURLToPath(new URL('corpus/segments.jsonl.br', import.meta.url));
+/** Seeds of connections by the settings under which they are asked about. */
+export const SEGMENT_SEEDS = fileURLToPath(new URL('corpus/segment-seeds.json', import.meta.url));
 export const TOLD = fileURLToPath(new URL('corpus/told.json.br', import.meta.url));
 
 /** A line of the file. */
@@ -24,9 +27,9 @@ export interface CorpusScenario {
   readonly recorded: RecordedScenario;
 }
 
-export function readCorpus(): CorpusScenario[] {
-  if (!existsSync(ANSWERS)) return [];
-  return unpack(ANSWERS)
+export function readCorpus(path = ANSWERS): CorpusScenario[] {
+  if (!existsSync(path)) return [];
+  return unpack(path)
     .trimEnd()
     .split('\n')
     .map((line) => {
@@ -35,6 +38,6 @@ export function readCorpus(): CorpusScenario[] {
     });
 }
 
-export function writeCorpus(lines: readonly CorpusLine[]): void {
-  pack(ANSWERS, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+export function writeLines(path: string, lines: readonly CorpusLine[]): void {
+  pack(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 }

@@ -4,7 +4,7 @@
  */
 import { Session } from 'node:inspector/promises';
 import { parseArgs } from 'node:util';
-import { ANSWERS, type CorpusLine, writeCorpus } from './corpus.ts';
+import { ANSWERS, type CorpusLine, writeLines } from './corpus.ts';
 import { askDumped, hasDumped } from './dumped.ts';
 import { PROFILES } from './generate.ts';
 import { missingForOracle, Oracle, OracleError } from './oracle/oracle.ts';
@@ -64,7 +64,10 @@ async function main(): Promise<number> {
     await oracle.stop();
   }
   const kept = choose(candidates, Number(values.frames));
-  writeCorpus(kept.map(({ line }) => line));
+  writeLines(
+    ANSWERS,
+    kept.map(({ line }) => line),
+  );
   const frames = kept.reduce((sum, { line }) => sum + line.frames.length, 0);
   process.stdout.write(`${kept.length} of ${candidates.length} scenarios, ${frames} frames: ${ANSWERS}\n`);
   return disagreeing > 0 ? 1 : 0;
