@@ -71,15 +71,17 @@ function notShown(run: Verification): Detected[] {
     const { connection, ways, probes } = item;
     if (connection.protocol !== IpProtocol.tcp) continue;
     if (probes.undetermined.length === 0 && ways.every(({ category }) => category !== 'undetermined')) continue;
-    const [spec] = run.sessionsOf(item);
-    if (probes.undetermined.includes(PAST_ROUTER) && spec !== undefined)
-      add(run.interfaceName(spec.clientInterface), true, connection.id, {});
+    if (probes.undetermined.includes(PAST_ROUTER)) {
+      const [spec] = run.sessionsOf(item);
+      if (spec !== undefined) add(run.interfaceName(spec.clientInterface), true, connection.id, {});
+    }
     for (const { path, category } of ways) {
       const name = run.interfaceName(path.ingress);
       if (category !== 'undetermined' || !spsInterfaces.includes(name)) continue;
       const isServers = !path.toServer && run.intent.snat === 'client';
       const rule = path.walk.steps.findLast((step) => step.kind === 'rule' && step.effect.startsWith('CONNMARK'));
-      if (rule?.kind !== 'rule' || !(isServers || (path.toServer && spec?.clientOnSpsSegment === true))) continue;
+      if (rule?.kind !== 'rule') continue;
+      if (!isServers && !(path.toServer && run.sessionsOf(item)[0]?.clientOnSpsSegment === true)) continue;
       add(name, path.toServer, connection.id, whereOf(rule.origin));
     }
   }

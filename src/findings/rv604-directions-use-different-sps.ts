@@ -104,9 +104,19 @@ const MOST_SESSIONS = 12;
 function synthesizedNodes(run: Verification): Detected[] {
   const found = new Map<string, { connections: number[]; apart: boolean }>();
   const kinds = new Map<string, { probes: readonly Probe[]; connections: number[] }>();
+  // Of connections of one kind, the lists that they belong to.
+  const listsOf = new Map<object, readonly number[][]>();
   for (const item of run.connections) {
     if (item.connection.family !== 4) continue;
     if (item.leg === 'server' || item.ways.some((way) => !way.path.toServer && way.fromSps === false)) continue;
+    const sessionKind = run.sessionKindOf(item);
+    const lists = listsOf.get(sessionKind);
+    if (lists !== undefined) {
+      for (const list of lists) list.push(item.connection.id);
+      continue;
+    }
+    const joined: number[][] = [];
+    listsOf.set(sessionKind, joined);
     for (const spec of run.sessionsOf(item)) {
       if (spec.spoofing === 'own') continue;
       const key = `${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
@@ -115,7 +125,9 @@ function synthesizedNodes(run: Verification): Detected[] {
         kind = { probes: runSession(run.router.forwarder(), spec), connections: [] };
         kinds.set(key, kind);
       }
-      kind?.connections.push(item.connection.id);
+      if (kind === undefined) continue;
+      kind.connections.push(item.connection.id);
+      joined.push(kind.connections);
     }
   }
   for (const { probes, connections } of kinds.values()) {
@@ -137,19 +149,13 @@ function synthesizedNodes(run: Verification): Detected[] {
 function synthesizedAnswers(run: Verification): Detected[] {
   const { senders } = run.replay;
   const found = new Map<string, { connections: number[]; apart: boolean }>();
-  // Which of several next hops it is may depend on the addresses.
-  const answers = new Map<string, Probe['key'] | undefined>();
+  const answers = new Map<object, Probe['key'] | undefined>();
   for (const item of run.connections) {
     if (item.connection.family !== 4 || item.leg !== 'server') continue;
     if (item.ways.some((way) => !way.path.toServer && way.fromSps === false)) continue;
-    const [spec] = run.sessionsOf(item).filter(({ spoofing }) => spoofing !== 'own');
-    if (spec === undefined) continue;
-    const key = `${spec.client.words[0]}/${spec.server.words[0]}/${spec.serverPort}/${spec.serverInterface}/${spec.spoofing}`;
-    if (!answers.has(key)) {
-      const probes = runSession(run.router.forwarder(), spec);
-      answers.set(key, probes.find((probe) => probe.role === 'server-reply' && probe.key.hop === Hop.sps)?.key);
-    }
-    const answer = answers.get(key);
+    const kind = run.sessionKindOf(item);
+    if (!answers.has(kind)) answers.set(kind, answerOf(run, item));
+    const answer = answers.get(kind);
     if (answer === undefined) continue;
     const requests = item.ways.filter(({ path, fromSps }) => path.toServer && fromSps === true && path.sourceMac >= 0);
     const asking = requests
@@ -167,6 +173,14 @@ function synthesizedAnswers(run: Verification): Detected[] {
   return [...found].map(([words, { connections, apart }]) =>
     describe(apart, words, { count: connections.length, connections }),
   );
+}
+
+/** To which node the server's answer would go; undefined where it goes to none, or SPS uses its own address. */
+function answerOf(run: Verification, item: JudgedConnection): Probe['key'] | undefined {
+  const [spec] = run.sessionsOf(item).filter(({ spoofing }) => spoofing !== 'own');
+  if (spec === undefined) return undefined;
+  const probes = runSession(run.router.forwarder(), spec);
+  return probes.find((probe) => probe.role === 'server-reply' && probe.key.hop === Hop.sps)?.key;
 }
 
 function describe(

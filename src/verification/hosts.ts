@@ -82,7 +82,11 @@ export class Hosts {
 }
 
 function remember<Key>(hosts: Map<Key, Host>, key: Key, host: Host): Host {
-  if (hosts.size >= MOST_HOSTS) hosts.clear();
+  if (hosts.size >= MOST_HOSTS) {
+    // What is alike is made again and gone again soon; those that are not would get other numbers.
+    if (!host.isOneOfAKind) return host;
+    hosts.clear();
+  }
   hosts.set(key, host);
   return host;
 }

@@ -1,6 +1,7 @@
 import { beganBefore, type Connection } from '../observation/connection-log.ts';
 import type { Listing } from '../observation/listing.ts';
 import type { JudgedConnection } from './judged.ts';
+import { OpenLegs } from './open-legs.ts';
 
 /** A server leg is opened at most this long after its client leg: SPS may first ask the client who he is. */
 const SESSION_WINDOW_NANOSECONDS = 30e9;
@@ -72,10 +73,16 @@ function inOrderOfOpening(connections: Listing<JudgedConnection>): Uint32Array {
 /** A client leg that waits for its server leg, in two rows: of all that wait for the server, and of those of its client. */
 interface Waiting {
   readonly position: number;
-  readonly client: string;
   readonly firstTime: number;
   readonly lastTime: number;
   isTaken: boolean;
+}
+
+/** A client leg that was open when the capture began, with its places among all of its server's and among its client's. */
+interface Begun extends Waiting {
+  readonly own: OpenLegs<Begun>;
+  readonly ownPlace: number;
+  readonly place: number;
 }
 
 /** The client legs to one server, oldest first. */
@@ -84,18 +91,25 @@ class WaitingLegs {
   readonly #all = new Row();
   readonly #ofClient = new Map<string, Row>();
   /** Open when the capture began. */
-  readonly #begun: Waiting[] = [];
+  readonly #begun = new OpenLegs<Begun>();
+  readonly #begunOfClient = new Map<string, OpenLegs<Begun>>();
 
   add(connection: Connection, position: number): void {
     const { firstTime, lastTime } = connection;
-    const leg = { position, client: connection.client.join(), firstTime, lastTime, isTaken: false };
+    const client = connection.client.join();
     if (beganBefore(connection)) {
-      this.#begun.push(leg);
+      const own = this.#begunOfClient.get(client) ?? new OpenLegs<Begun>();
+      this.#begunOfClient.set(client, own);
+      const [ownPlace, place] = [own.legs.length, this.#begun.legs.length];
+      const begun = { position, firstTime, lastTime, isTaken: false, own, ownPlace, place };
+      own.add(begun);
+      this.#begun.add(begun);
       return;
     }
+    const leg = { position, firstTime, lastTime, isTaken: false };
     this.#all.add(leg);
-    const row = this.#ofClient.get(leg.client) ?? new Row();
-    this.#ofClient.set(leg.client, row);
+    const row = this.#ofClient.get(client) ?? new Row();
+    this.#ofClient.set(client, row);
     row.add(leg);
   }
 
@@ -114,13 +128,16 @@ class WaitingLegs {
 
   #takeBegun(server: Connection, client: string): { readonly position: number; readonly isOnly: boolean } | undefined {
     const { firstTime, lastTime } = server;
-    const open = this.#begun.filter((leg) => firstTime <= leg.lastTime && leg.firstTime <= lastTime);
-    const own = open.filter((leg) => leg.client === client);
-    const candidates = own.length > 0 ? own : open;
-    const [leg] = candidates;
+    const own = this.#begunOfClient.get(client);
+    const ownPlace = own?.find(firstTime, lastTime) ?? -1;
+    const legs = own === undefined || ownPlace < 0 ? this.#begun : own;
+    const place = legs === own ? ownPlace : legs.find(firstTime, lastTime);
+    const leg = legs.legs[place];
     if (leg === undefined) return undefined;
-    this.#begun.splice(this.#begun.indexOf(leg), 1);
-    return { position: leg.position, isOnly: candidates.length === 1 };
+    const isOnly = legs.find(firstTime, lastTime, place + 1) < 0;
+    leg.own.take(leg.ownPlace);
+    this.#begun.take(leg.place);
+    return { position: leg.position, isOnly };
   }
 }
 
