@@ -9,10 +9,23 @@ type Bounds = readonly number[] | readonly bigint[];
 export class AddressClasses {
   readonly #four: Bounds;
   readonly #six: Bounds | undefined;
+  readonly #macs: readonly number[];
 
-  constructor(four: Bounds, six: Bounds | undefined) {
+  /** `macs`: the addresses of senders that are asked for. */
+  constructor(four: Bounds, six: Bounds | undefined, macs: readonly number[] = []) {
     this.#four = four;
     this.#six = six;
+    this.#macs = macs;
+  }
+
+  /** One more than the highest number of a class of MAC addresses. */
+  get macCount(): number {
+    return this.#macs.length + 2;
+  }
+
+  /** The number of the class of a sender's MAC address, which may be −1, not known. */
+  ofMac(mac: number): number {
+    return this.#macs.length === 0 || mac < 0 ? 0 : this.#macs.indexOf(mac) + 2;
   }
 
   /** The number of an address's class in its family; −1 where the family's addresses are told apart by more than ranges. */
@@ -47,6 +60,7 @@ function bigOf(words: ArrayLike<number>): bigint {
 export class AddressBounds {
   readonly #four = new Set<number>();
   readonly #six = new Set<bigint>();
+  readonly #macs = new Set<number>();
   /** Some statement asks for addresses in a way that is no range. */
   #isBeyondRanges = false;
 
@@ -57,6 +71,15 @@ export class AddressBounds {
 
   six(): readonly bigint[] | undefined {
     return this.#isBeyondRanges ? undefined : [...this.#six].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  }
+
+  /** Of senders. */
+  macs(): readonly number[] {
+    return [...this.#macs];
+  }
+
+  mac(address: number): void {
+    this.#macs.add(address);
   }
 
   /** Every address may count by itself. */

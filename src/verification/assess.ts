@@ -45,7 +45,7 @@ export function assess(
         connection.lacksSegments || (run.covers && connection.unpairedEgress > 0 && !connection.isRouters),
     );
   const { intent } = resolved;
-  const hosts = new Hosts(router, intent, run.forwarder);
+  const hosts = new Hosts(router, intent, run);
   const rows = new JudgedRows(run.log, run.paths);
   for (let position = 0, { length } = run.log.connections; position < length; position++)
     judgeConnection(run.log.rowAt(position), rows, run, { intent, hosts, complete, whatIf });

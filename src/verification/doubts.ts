@@ -100,10 +100,12 @@ export class Doubts {
 
   /** Whether with every packet seen some of the session would be INVALID, and not go where they should. */
   #escapesWhenInvalid(spec: SessionSpec): boolean {
-    const client = this.#partial.hosts.of(spec.client.family, spec.client.words);
-    const server = this.#partial.hosts.of(spec.server.family, spec.server.words);
+    const { hosts } = this.#partial;
+    const client = hosts.of(spec.client.family, spec.client.words);
+    const server = hosts.of(spec.server.family, spec.server.words);
+    const mac = client.isOneOfAKind ? 0 : hosts.classes?.ofMac(spec.clientMac);
     const areEqual = equalIpAddress(client.address, server.address);
-    const key = `${spec.spoofing}/${spec.unrelatedSequences}/${spec.serverLegOnly}/${client.number}/${server.number}/${areEqual}/${spec.serverPort}/${spec.clientInterface}`;
+    const key = `${spec.spoofing}/${spec.unrelatedSequences}/${spec.serverLegOnly}/${client.number}/${server.number}/${areEqual}/${spec.serverPort}/${spec.clientInterface}/${mac}`;
     const known = this.#escapes.get(key);
     if (known !== undefined) return known;
     const escapes = runSession(this.#partial.router.forwarder(), spec).some(

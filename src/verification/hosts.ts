@@ -3,6 +3,7 @@ import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Intent } from '../model/intent.ts';
 import { equalIpAddress, type IpAddress, type Words } from '../net/ip-address.ts';
 import { prefixContains } from '../net/prefix.ts';
+import type { Replay } from './replay.ts';
 import type { Router } from './router.ts';
 import { isOnSpsSegment } from './senders.ts';
 
@@ -34,16 +35,18 @@ export class Hosts {
   readonly #router: Router;
   readonly #intent: Intent;
   readonly #forwarder: Forwarder;
-  /** Once asked for. */
-  #classes: { readonly of: AddressClasses | undefined } | undefined;
+  readonly #senders: Replay['senders'];
+  /** Once asked for; null where there are none. */
+  #classes: AddressClasses | null | undefined;
   readonly #four = new Map<number, Host>();
   readonly #six = new Map<string, Host>();
   #made = 0;
 
-  constructor(router: Router, intent: Intent, forwarder: Forwarder) {
+  constructor(router: Router, intent: Intent, { forwarder, senders }: Pick<Replay, 'forwarder' | 'senders'>) {
     this.#router = router;
     this.#intent = intent;
     this.#forwarder = forwarder;
+    this.#senders = senders;
   }
 
   of(family: 4 | 6, words: Words): Host {
@@ -71,12 +74,20 @@ export class Hosts {
     };
   }
 
+  /** By what the router tells addresses apart; undefined where it may be by every bit of them. */
+  get classes(): AddressClasses | undefined {
+    if (this.#classes === undefined) this.#classes = this.#forwarder.addressClasses?.() ?? null;
+    return this.#classes ?? undefined;
+  }
+
   /** −1 where no other host may be taken for this one. */
   #kindOf(address: IpAddress, isOnSpsSegment: boolean): number {
-    this.#classes ??= { of: this.#forwarder.addressClasses?.() };
-    const alike = this.#classes.of?.of(address) ?? -1;
-    if (alike < 0) return -1;
-    const number = MOST_OF_THEIR_KIND + 4 * alike + (address.family === 6 ? 2 : 0) + (isOnSpsSegment ? 1 : 0);
+    const { classes } = this;
+    const alike = classes?.of(address) ?? -1;
+    if (classes === undefined || alike < 0) return -1;
+    const ofMac = classes.ofMac(this.#senders.macOf(address));
+    const kind = alike * classes.macCount + ofMac;
+    const number = MOST_OF_THEIR_KIND + 4 * kind + (address.family === 6 ? 2 : 0) + (isOnSpsSegment ? 1 : 0);
     return number < FIRST_UNLIKE ? number : -1;
   }
 }

@@ -224,8 +224,7 @@ export class Synthesis {
   #keyOf(spec: SessionSpec): string {
     const client = this.#hosts.of(spec.client.family, spec.client.words);
     const server = this.#hosts.of(spec.server.family, spec.server.words);
-    // Where hosts are alike, no rule looks at MAC addresses.
-    const mac = client.isOneOfAKind ? spec.clientMac : 0;
+    const mac = client.isOneOfAKind ? spec.clientMac : (this.#hosts.classes?.ofMac(spec.clientMac) ?? 0);
     const areEqual = equalIpAddress(client.address, server.address);
     return `${spec.protocol}/${client.number}/${server.number}/${areEqual}/${spec.serverPort}/${spec.clientInterface}/${mac}/${spec.spoofing}/${spec.serverInterface}/${spec.unrelatedSequences}/${spec.serverLegOnly}`;
   }

@@ -331,11 +331,6 @@ describe('addresses that a statement tells apart are of two classes', () => {
   it.each<[string, Part, string]>([
     ['a mask with gaps', 'RULES', '-A PREROUTING -s 10.0.0.10/255.0.0.255 -j MARK --set-xmark 0x1/0x1'],
     [
-      'the sender’s MAC address',
-      'RULES',
-      '-A PREROUTING -m mac --mac-source 02:00:00:00:00:01 -j MARK --set-xmark 0x1/0x1',
-    ],
-    [
       'several next hops',
       'ROUTES',
       'default \n	nexthop via 10.0.0.1 dev eth2 weight 1 \n	nexthop via 10.0.0.2 dev eth2 weight 1 ',
@@ -343,6 +338,19 @@ describe('addresses that a statement tells apart are of two classes', () => {
   ])('there are none where %s counts', (_name, part, text) => {
     expect(classesOfState()).toBeDefined();
     expect(classesOfState(part, text)).toBeUndefined();
+  });
+
+  it('and MAC addresses that a rule asks for are told apart from others, and from none', () => {
+    const asked = 0x0200_0000_0001;
+    const classes = classesOfState(
+      'RULES',
+      '-A PREROUTING -m mac --mac-source 02:00:00:00:00:01 -j MARK --set-xmark 0x1/0x1',
+    )!;
+    const numbers = [-1, asked, asked + 1].map((mac) => classes.ofMac(mac));
+    expect(new Set(numbers).size).toBe(3);
+    expect(Math.max(...numbers)).toBeLessThan(classes.macCount);
+    expect(classes.ofMac(asked + 2)).toBe(classes.ofMac(asked + 1));
+    expect([-1, asked].map((mac) => classesOfState()!.ofMac(mac))).toEqual([0, 0]);
   });
 
   const IOS = `hostname router

@@ -32,8 +32,8 @@ const ADDRESS_FIELDS: ReadonlySet<(typeof CT_FIELDS)[number]> = new Set([
 
 /**
  * The ranges of addresses that a router of one family tells apart: by its rules, sets, translations, policy rules, routes, own addresses
- * and listed connections. Beyond ranges are masks with gaps, hashes over addresses, translations that depend on the address, and MAC
- * addresses of senders, which are other ones for each.
+ * and listed connections. Beyond ranges are masks with gaps, hashes over addresses, translations that depend on the address, and sets of
+ * MAC addresses.
  */
 export function addressBoundsOf(router: CompiledRouter): AddressBounds {
   const bounds = new AddressBounds();
@@ -55,7 +55,7 @@ export function addressBoundsOf(router: CompiledRouter): AddressBounds {
 }
 
 function addRules(bounds: AddressBounds, { program }: CompiledRouter): void {
-  const { matchKind, matchA, matchB, extras, translations } = program;
+  const { matchKind, matchA, matchB, extras, macs, translations } = program;
   for (let match = 0; match < matchKind.length; match++) {
     const a = matchA[match]!;
     const b = matchB[match]!;
@@ -65,7 +65,7 @@ function addRules(bounds: AddressBounds, { program }: CompiledRouter): void {
         bounds.masked(a, b);
         break;
       case MatchKind.macSource:
-        bounds.giveUp();
+        bounds.mac(macs[a]!);
         break;
       case MatchKind.addressRange:
         bounds.range(extras[a + 1]!, extras[a + 2]!);

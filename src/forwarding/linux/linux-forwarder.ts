@@ -99,8 +99,11 @@ class LinuxForwarder implements Forwarder {
   }
 
   addressClasses(): AddressClasses | undefined {
-    const four = this.#four.addressBounds().four();
-    return four && new AddressClasses(four, this.#six?.addressBounds().six());
+    const bounds = this.#four.addressBounds();
+    const bounds6 = this.#six?.addressBounds();
+    const four = bounds.four();
+    const macs = new Set([...bounds.macs(), ...(bounds6?.macs() ?? [])]);
+    return four && new AddressClasses(four, bounds6?.six(), [...macs]);
   }
 
   replacedBy(next: Forwarder): Forwarder | undefined {
