@@ -99,6 +99,47 @@ describe('sets', () => {
   });
 });
 
+describe('what a connection is known by', () => {
+  const packet: Partial<PacketParts> = { from: '192.168.0.10:40000', to: '10.0.0.10:3389' };
+  it.each([
+    ['--ctproto tcp', 'yes'],
+    ['--ctproto udp', 'no'],
+    ['! --ctproto tcp', 'no'],
+    ['--ctorigsrc 192.168.0.10', 'yes'],
+    ['--ctorigsrc 192.168.0.0/24', 'yes'],
+    ['--ctorigsrc 10.0.0.10', 'no'],
+    ['! --ctorigsrc 10.0.0.10', 'yes'],
+    ['--ctorigdst 10.0.0.10', 'yes'],
+    ['--ctorigdst 192.168.0.10', 'no'],
+    ['--ctreplsrc 10.0.0.10', 'yes'],
+    ['--ctreplsrc 192.168.0.10', 'no'],
+    ['--ctrepldst 192.168.0.10', 'yes'],
+    ['--ctrepldst 10.0.0.10', 'no'],
+    ['--ctorigsrcport 40000', 'yes'],
+    ['--ctorigsrcport 3389', 'no'],
+    ['--ctorigdstport 3389', 'yes'],
+    ['--ctorigdstport 40000', 'no'],
+    ['--ctreplsrcport 3389', 'yes'],
+    ['--ctreplsrcport 40000', 'no'],
+    ['--ctrepldstport 40000', 'yes'],
+    ['--ctrepldstport 3389', 'no'],
+    ['--ctorigdstport 3000:3389', 'yes'],
+    ['--ctorigdstport 3390:4000', 'no'],
+    ['--ctdir ORIGINAL', 'yes'],
+    ['--ctdir REPLY', 'no'],
+    ['--ctstatus NONE', 'no'],
+    ['--ctstatus SEEN_REPLY', 'no'],
+    ['! --ctstatus ASSURED', 'yes'],
+    ['--ctstatus CONFIRMED', 'no'],
+  ])('-m conntrack %s', (match, want) => {
+    const router = lab([`-d 10.0.0.10/32 -p tcp -m conntrack ${match} -j DROP`]);
+    // Another entry comes first.
+    router.send('eth0', { ...SYN, protocol: 'udp', from: '192.168.0.99:53', to: '10.0.0.99:54' });
+    const result = router.send('eth0', { ...SYN, ...packet });
+    expect(result === 'dropped-by-rule' ? 'yes' : result.startsWith('undetermined') ? '?' : 'no').toBe(want);
+  });
+});
+
 describe('chains in chains', () => {
   it('go on behind each jump where they came from', () => {
     const steps = ['1', '2', '4', '8', '16', '32', '64'];
