@@ -426,8 +426,8 @@ export interface PacketParts {
 
 /** Without line numbers, which depend on the tests that ran before. */
 function stepText(step: Step): string {
-  const origin = 'origin' in step ? step.origin : undefined;
-  return `${stepWords(step)}${origin === undefined ? '' : ` | ${origin.text}`}`;
+  const { origin, ...rest } = 'origin' in step ? step : { ...step, origin: undefined };
+  return `${stepWords(step)} ${JSON.stringify(rest)}${origin === undefined ? '' : ` | ${origin.text}`}`;
 }
 
 const FLAG_BITS: Readonly<Record<string, number>> = { F: 1, S: 2, R: 4, P: 8, A: 16, U: 32, E: 64, C: 128 };

@@ -140,6 +140,31 @@ describe('what a connection is known by', () => {
   });
 });
 
+describe('the status of a connection', () => {
+  it.each([
+    ['SEEN_REPLY', [false, true, true]],
+    ['ASSURED', [false, false, true]],
+    ['CONFIRMED', [false, true, true]],
+    ['EXPECTED', [false, false, false]],
+  ] as const)('%s', (status, want) => {
+    const router = lab([`-p tcp -m conntrack --ctstatus ${status} -j MARK --set-xmark 0x5/0xffffffff`]);
+    const [there, back] = [
+      { from: '192.168.0.10:40000', to: '10.0.0.10:80' },
+      { from: '10.0.0.10:80', to: '192.168.0.10:40000' },
+    ];
+    const sent = [
+      ['eth0', { ...there, flags: 'S', sequence: 1000 }],
+      ['eth2', { ...back, flags: 'SA', sequence: 5000, acknowledgement: 1001 }],
+      ['eth0', { ...there, flags: 'A', sequence: 1001, acknowledgement: 5001 }],
+    ] as const;
+    const marked = sent.map(([ingress, packet]) => {
+      router.send(ingress, packet);
+      return router.mark === 5;
+    });
+    expect(marked).toEqual(want);
+  });
+});
+
 describe('chains in chains', () => {
   it('go on behind each jump where they came from', () => {
     const steps = ['1', '2', '4', '8', '16', '32', '64'];

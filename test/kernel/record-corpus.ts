@@ -100,7 +100,7 @@ async function candidateOf(title: string, recorded: RecordedScenario): Promise<C
         if (count > 0) features.add(`${url} ${startOffset} ${endOffset}`);
   }
   for (const text of texts)
-    for (const step of text.split('\n')) if (!step.startsWith('      ')) features.add(masked(step));
+    for (const step of text.split('\n')) if (!step.startsWith('   ')) features.add(masked(step));
   const undetermined = answers.flatMap((answer, index) => (answer?.disposition === 'undetermined' ? [index] : []));
   return { line: { title, undetermined, ...stored }, features };
 }

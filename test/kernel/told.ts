@@ -1,8 +1,9 @@
 /** Everything that the verifier tells of a scenario, as text: for noticing that it tells anything else. */
 import { type DecisionBatch, ConntrackView } from '../../src/forwarding/decision.ts';
 import type { Forwarder } from '../../src/forwarding/forwarder.ts';
-import { renderWalk } from '../../src/formats/walk.ts';
+import type { Step } from '../../src/forwarding/walk.ts';
 import { formatWords } from '../../src/net/ip-address.ts';
+import { stepWords } from '../../src/report/step-words.ts';
 import { formatPlace } from '../../src/text/span.ts';
 import type { Router } from '../../src/verification/router.ts';
 import { type VerifierAnswer, verifierAnswers } from './compare.ts';
@@ -41,6 +42,13 @@ export async function tell(recorded: RecordedScenario): Promise<Told> {
   return { texts: [...texts, `${remembered} of ${answers.length} remembered`], answers };
 }
 
+/** A step in words, and all that it holds. */
+export function stepText(step: Step): string {
+  const { origin, ...rest } = 'origin' in step ? step : { ...step, origin: undefined };
+  const place = origin === undefined ? '' : `${formatPlace(origin)} ${origin.text}`;
+  return `${stepWords(step)}\n   ${JSON.stringify(rest)} ${place}`;
+}
+
 const VIEWS = Object.keys(ConntrackView);
 
 /** What a decision holds that no frame of a trace shows. */
@@ -61,8 +69,5 @@ function linesOf(answer: VerifierAnswer | undefined): string[] {
   if (answer === undefined) return ['does not enter'];
   const { disposition, egress, nextHop, fwmark, fwmarkUnknown, connmark, table, icmpRedirect, rejected } = answer;
   const said = { disposition, egress, nextHop, fwmark, fwmarkUnknown, connmark, table, icmpRedirect, rejected };
-  return [
-    JSON.stringify({ ...said, unknown: answer.unknown }),
-    ...(answer.walk === undefined ? [] : renderWalk(answer.walk)),
-  ];
+  return [JSON.stringify({ ...said, unknown: answer.unknown }), ...(answer.walk?.steps ?? []).map(stepText)];
 }

@@ -2,11 +2,11 @@
 import { parseDevice } from '../../../src/dialects/index.ts';
 import { DecisionBatch, DISPOSITIONS } from '../../../src/forwarding/decision.ts';
 import type { Forwarder } from '../../../src/forwarding/forwarder.ts';
-import { renderWalk } from '../../../src/formats/walk.ts';
 import { createPolicyRouteForwarder } from '../../../src/forwarding/policy-route/policy-route-forwarder.ts';
 import type { PolicyRouteDevice } from '../../../src/model/policy-route.ts';
 import { formatIpv4, parseIpAddress } from '../../../src/net/ip-address.ts';
 import { makePacket } from '../../../src/verification/probe-packet.ts';
+import { stepText } from '../../kernel/told.ts';
 import { type PacketBatch, Status } from '../../../src/wire/packet-batch.ts';
 
 /** A packet in words: `tcp 192.168.0.10:40000 > 10.0.0.10:22`. */
@@ -134,7 +134,9 @@ export function tell(forwarder: Forwarder): string[] {
       forwarder.decide(packetOf(sent), 0, ingress, decisions, 0);
       const { capacity: _, record: __, recordStamp: ___, ...columns } = decisions;
       const said = Object.values(columns).map((column) => (column as Uint32Array).join('.'));
-      return [`${name} ${JSON.stringify(sent)}`, said.join(' '), ...renderWalk(forwarder.explainLast())].join('\n');
+      return [`${name} ${JSON.stringify(sent)}`, said.join(' '), ...forwarder.explainLast().steps.map(stepText)].join(
+        '\n',
+      );
     }),
   );
 }
