@@ -129,3 +129,31 @@ describe('more ways than can be followed', () => {
     expect(fate(entries(30), sent)).toMatch(/^undetermined/);
   });
 });
+
+describe('which of several next hops a packet takes', () => {
+  const sent = (policy: number, packet: Partial<PacketParts>): string =>
+    new Lab({
+      links: LINKS,
+      routes: ['default nexthop via 172.16.0.1 dev eth1 nexthop via 10.0.0.1 dev eth2'],
+      sysctls: {
+        'net/ipv4/fib_multipath_hash_policy': policy,
+        'net/ipv4/fib_multipath_hash_seed': 7,
+        'net/ipv4/fib_multipath_hash_fields': 7,
+        'net/ipv4/fib_multipath_use_neigh': 0,
+      },
+    }).send('eth0', { from: C, to: '8.8.8.8:80', ...packet });
+  const isKnown = /^eth[12] /;
+  const isOpen = /^undetermined: which of the next hops/;
+
+  it.each([1, 2, 3])('policy %i knows it of plain packets', (policy) => {
+    expect(sent(policy, {})).toMatch(isKnown);
+    expect(sent(policy, { protocol: 'udp' })).toMatch(isKnown);
+    expect(sent(policy, { protocol: 'icmp' })).toMatch(isKnown);
+    expect(sent(policy, { protocol: 'udp', fragment: [800, 8, false] })).toMatch(isKnown);
+    expect(sent(policy, { protocol: 'udp', fragment: [0, 800, true] })).toMatch(isKnown);
+  });
+  it.each([1, 2, 3])('policy %i does not know it of what may hold another packet, or is cut short', (policy) => {
+    expect(sent(policy, { protocol: 'gre' })).toMatch(isOpen);
+    expect(sent(policy, { short: 2 })).toMatch(isOpen);
+  });
+});

@@ -505,6 +505,16 @@ table('access lists', [
     want: TO_SPS,
   },
   {
+    name: 'a host by a name whose address is not known leaves it open',
+    config: acl('permit tcp host sps.example.com any eq 22'),
+    want: 'undetermined: the address of host sps.example.com…',
+  },
+  {
+    name: 'an object group that nothing defines leaves it open',
+    config: acl('permit tcp object-group gone any eq 22'),
+    want: 'undetermined: object group gone…',
+  },
+  {
     name: 'object groups of services',
     config: policy(PERMIT, [
       'object-group service s',
