@@ -191,3 +191,17 @@ describe('damaged and odd packets', () => {
     expect(lab([]).send('eth99', SYN)).toMatch(/^undetermined: the interface/);
   });
 });
+
+describe('the type of an address', () => {
+  const own: Partial<PacketParts> = { to: '192.168.0.254:3389' };
+  it('is that on every interface, or on the one that it came in by', () => {
+    expect(holds('-m addrtype --dst-type LOCAL', own)).toBe('yes');
+    expect(holds('-m addrtype --dst-type LOCAL --limit-iface-in', own)).toBe('yes');
+    expect(holds('-m addrtype --dst-type UNICAST --limit-iface-in', own)).toBe('no');
+    expect(holds('-m addrtype --dst-type LOCAL --limit-iface-in', { to: '10.0.0.254:3389' })).toBe('no');
+    expect(holds('-m addrtype --dst-type UNICAST --limit-iface-in', { to: '10.0.0.254:3389' })).toBe('yes');
+    expect(holds('-m addrtype --dst-type BROADCAST --limit-iface-in', { to: '192.168.0.255:3389' })).toBe('yes');
+    expect(holds('-m addrtype --dst-type UNICAST', { to: '10.0.0.10:3389' })).toBe('yes');
+    expect(holds('-m addrtype --dst-type MULTICAST', { to: '224.0.0.5:3389' })).toBe('yes');
+  });
+});
