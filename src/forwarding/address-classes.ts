@@ -18,6 +18,11 @@ export class AddressClasses {
     this.#macs = macs;
   }
 
+  /** Whether any rule asks for the MAC addresses of senders. */
+  get asksForMacs(): boolean {
+    return this.#macs.length > 0;
+  }
+
   /** One more than the highest number of a class of MAC addresses. */
   get macCount(): number {
     return this.#macs.length + 2;

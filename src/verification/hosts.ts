@@ -26,7 +26,7 @@ export interface Host {
 /** Hosts that are remembered: of a flood from everywhere, not all. */
 const MOST_HOSTS = 1 << 14;
 /** Hosts that get numbers of their own whatever their addresses are. */
-const MOST_OF_THEIR_KIND = 1000;
+const MOST_OF_THEIR_KIND = 250;
 /** Hosts beyond these that the router may tell apart get numbers of their own from here on. */
 const FIRST_UNLIKE = 1 << 25;
 
@@ -85,7 +85,7 @@ export class Hosts {
     const { classes } = this;
     const alike = classes?.of(address) ?? -1;
     if (classes === undefined || alike < 0) return -1;
-    const ofMac = classes.ofMac(this.#senders.macOf(address));
+    const ofMac = classes.asksForMacs ? classes.ofMac(this.#senders.macOf(address)) : 0;
     const kind = alike * classes.macCount + ofMac;
     const number = MOST_OF_THEIR_KIND + 4 * kind + (address.family === 6 ? 2 : 0) + (isOnSpsSegment ? 1 : 0);
     return number < FIRST_UNLIKE ? number : -1;

@@ -42,6 +42,8 @@ export class JudgedRows {
   readonly #bits: Uint8Array;
   readonly #sessions: Int32Array;
   readonly #probes: Int32Array;
+  /** What belongs to whoever numbers kinds of sessions. */
+  readonly sessionKinds: Int32Array;
   /** By the numbers that stand in the column; equal objects once. */
   readonly #knownProbes: JudgedProbes[] = [NO_PROBES];
   readonly #numberOfProbes = new Map<JudgedProbes, number>([[NO_PROBES, 0]]);
@@ -54,6 +56,7 @@ export class JudgedRows {
     this.#bits = new Uint8Array(log.rowLength);
     this.#sessions = new Int32Array(log.rowLength);
     this.#probes = new Int32Array(log.rowLength);
+    this.sessionKinds = new Int32Array(log.rowLength);
   }
 
   /** The connection in a row of the log. */
@@ -175,6 +178,14 @@ class JudgedOfRow implements JudgedConnection {
 
   set probes(value: JudgedProbes) {
     this.#rows.setProbes(this.#row, value);
+  }
+
+  get sessionKind(): number {
+    return this.#rows.sessionKinds[this.#row]!;
+  }
+
+  set sessionKind(value: number) {
+    this.#rows.sessionKinds[this.#row] = value;
   }
 }
 

@@ -44,6 +44,8 @@ export interface JudgedConnection {
   /** Client legs: SPS's connection to the server was captured. */
   hasServerLeg: boolean;
   probes: JudgedProbes;
+  /** Which of the kinds of session it is, by the list of who numbers them; 0 not known. */
+  sessionKind: number;
 }
 
 /** Whether the way is that of packets whose entry is known, though older than the capture: from the router's list of entries. */

@@ -28,13 +28,20 @@ function isBehindSps(ways: readonly JudgedWay[]): boolean {
   return answers.length > 0 && answers.every(({ path }) => path.hop === Hop.sps && !isPolicyRouted(path));
 }
 
+function clientsOf(connections: Listing<JudgedConnection>): ReadonlySet<string> {
+  const clients = new Set<string>();
+  for (const item of connections) if (item.leg !== 'server') clients.add(item.connection.client.join());
+  return clients;
+}
+
 /** How SPS appears toward servers, from captured server legs; `unknown` where none was captured. */
 export function snatSeen(connections: Listing<JudgedConnection>, intent: Intent, router: Router): SnatMode {
-  const clients = new Set<string>();
-  for (const { leg, connection } of connections) if (leg !== 'server') clients.add(connection.client.join());
-  for (const { leg, connection, ways } of connections) {
-    if (leg === 'both') return 'client';
-    if (leg !== 'server') continue;
+  let clients: ReadonlySet<string> | undefined;
+  for (const item of connections) {
+    if (item.leg === 'both') return 'client';
+    if (item.leg !== 'server') continue;
+    const { connection, ways } = item;
+    clients ??= clientsOf(connections);
     const address: IpAddress = { family: connection.family, words: connection.client };
     if (intent.sps.some((own) => equalIpAddress(own, address))) return 'own';
     if (clients.has(connection.client.join()) || intent.clients.some((prefix) => prefixContains(prefix, address)))

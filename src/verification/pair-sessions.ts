@@ -15,12 +15,11 @@ export function pairSessions(connections: Listing<JudgedConnection>): boolean {
   const waiting = new Map<string, WaitingLegs>();
   // Of other servers nobody waits.
   const asked = new Set<string>();
-  for (const { connection, leg } of connections) if (leg === 'server') asked.add(serviceOf(connection));
+  for (const item of connections) if (item.leg === 'server') asked.add(serviceOf(item.connection));
   let session = 0;
   let hasOwnPorts = false;
   for (const position of inOrderOfOpening(connections)) {
     const item = connections.at(position)!;
-    const { connection } = item;
     if (item.clientIsRouter) continue;
     if (item.leg === 'both') {
       item.session = ++session;
@@ -28,6 +27,7 @@ export function pairSessions(connections: Listing<JudgedConnection>): boolean {
       continue;
     }
     if (asked.size === 0) continue;
+    const { connection } = item;
     const key = serviceOf(connection);
     if (!asked.has(key)) continue;
     const legs = waiting.get(key) ?? new WaitingLegs();

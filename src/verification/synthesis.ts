@@ -34,6 +34,7 @@ const ALL_VARIANTS: readonly Spoofing[] = ['own', 'client-other-port', 'client-s
 const MOST_SESSIONS = 1 << 14;
 const MOST_PAIRS = 1 << 14;
 const MOST_KINDS_OF_PAIR = 32;
+const MOST_KINDS = 1 << 14;
 
 /** Failing sessions that are explained each by itself. */
 const MOST_EXPLAINED = 1000;
@@ -46,6 +47,8 @@ const OF_ROUTER: JudgedProbes = {
 
 /** What one connection asks of a session depends on this alone; its client's port apart, which no decision of a session rests on. */
 interface Kind {
+  /** Its place in the list; 0 where it is not there. */
+  readonly number: number;
   readonly protocol: number;
   readonly serverPort: number;
   readonly leg: Leg;
@@ -81,6 +84,8 @@ export class Synthesis {
   readonly #judged = new Map<string, JudgedProbes>();
   /** By the numbers of client and server. */
   readonly #kinds = new Map<number, Kind[]>();
+  /** By number; 0 is no kind's. */
+  readonly #kindList: (Kind | undefined)[] = [undefined];
 
   constructor(
     run: Replay,
@@ -271,6 +276,14 @@ export class Synthesis {
   }
 
   #kindOf(item: JudgedConnection): Kind {
+    const listed = this.#kindList[item.sessionKind];
+    if (listed !== undefined) return listed;
+    const kind = this.#lookUpKind(item);
+    item.sessionKind = kind.number;
+    return kind;
+  }
+
+  #lookUpKind(item: JudgedConnection): Kind {
     const { connection, leg } = item;
     const { family, protocol, serverPort } = connection;
     const client = this.#hosts.of(family, connection.client);
@@ -294,7 +307,9 @@ export class Synthesis {
     );
     if (known !== undefined) return known;
     const spec = this.#makeSpec(item, client, server, unrelatedSequences);
+    const isListed = this.#kindList.length < MOST_KINDS;
     const kind: Kind = {
+      number: isListed ? this.#kindList.length : 0,
       protocol,
       serverPort,
       leg,
@@ -306,6 +321,7 @@ export class Synthesis {
       sessions: new Map(),
       probes: new Map(),
     };
+    if (isListed) this.#kindList.push(kind);
     if (kinds.length === 0 && this.#kinds.size >= MOST_PAIRS) this.#kinds.clear();
     // Ports of one pair of hosts may be as many as there are.
     if (kinds.length < MOST_KINDS_OF_PAIR) this.#kinds.set(key, [...kinds, kind]);
