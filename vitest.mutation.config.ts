@@ -12,7 +12,11 @@ class CorpusFirst extends BaseSequencer {
 /** The tests that mutants of src/forwarding meet: those of its behaviour that need neither root nor other programs. */
 export default defineConfig({
   test: {
-    include: ['test/forwarding/**/*.test.ts', 'test/kernel/corpus.test.ts'],
+    include: [
+      'test/forwarding/**/*.test.ts',
+      'test/kernel/corpus.test.ts',
+      'test/verification/address-classes.test.ts',
+    ],
     sequence: { sequencer: CorpusFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -94,6 +94,25 @@ describe('a connection that the dump has', () => {
     expect(lab(dump, marks).send('eth0', { ...DATA, ...packet, at: SECONDS + at })).toMatch(want);
   });
 
+  it('of UDP without an answer is there for the shortest time behind each packet, and gone behind the longest', () => {
+    const dump =
+      'udp 17 25 src=192.168.0.10 dst=10.0.0.10 sport=40000 dport=22 [UNREPLIED] src=10.0.0.10 dst=192.168.0.10 sport=22 dport=40000 mark=5';
+    const drops = { mangle: ['-A PREROUTING -m connmark --mark 0x5 -j DROP'] };
+    const behind = (...seconds: number[]): string => {
+      const router = lab(dump, drops);
+      const { flags: _, sequence: __, acknowledgement: ___, ...parts } = DATA;
+      const fates = seconds.map((at) => router.send('eth0', { ...parts, protocol: 'udp', at: SECONDS + at }));
+      return fates.at(-1)!.replace(/:.*/, '');
+    };
+    expect(behind(1)).toBe('dropped-by-rule');
+    expect(behind(1, 30)).toBe('dropped-by-rule');
+    expect(behind(1, 30, 59)).toBe('dropped-by-rule');
+    expect(behind(1, 32)).toBe('undetermined');
+    expect(behind(1, 30, 61)).toBe('undetermined');
+    expect(behind(1, 119)).toBe('undetermined');
+    expect(behind(1, 122)).toBe('eth2 10.0.0.10');
+  });
+
   it('is used once: what ended within the capture does not come back', () => {
     const router = lab(line('431999 ESTABLISHED'), marks);
     const reset = { flags: 'RA', sequence: 77, acknowledgement: 99 };

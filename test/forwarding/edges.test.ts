@@ -157,3 +157,29 @@ describe('which of several next hops a packet takes', () => {
     expect(sent(policy, { short: 2 })).toMatch(isOpen);
   });
 });
+
+describe('chains that jump in circles, which no kernel takes', () => {
+  const sent = (mangle: readonly string[]): string => new Lab({ links: LINKS, tables: { mangle } }).send('eth0', SYN);
+
+  it.each([
+    ['itself', [':a -', '-A PREROUTING -j a', '-A a -j a']],
+    ['one another', [':a -', ':b -', '-A PREROUTING -j a', '-A a -j b', '-A b -j a']],
+    ['one another by goto', [':a -', ':b -', '-A PREROUTING -g a', '-A a -g b', '-A b -g a']],
+    [
+      'one behind another rule',
+      [':a -', ':b -', '-A PREROUTING -j b', '-A b -p udp -j DROP', '-A b -j a', '-A a -j b'],
+    ],
+  ])('leave open what they do: into %s', (_name, rules) => {
+    expect(sent(rules)).toBe('undetermined: this jump closes a circle of chains');
+  });
+
+  it('are none where two ways lead to one chain', () => {
+    const rules = [':a -', ':b -', ':c -', '-A PREROUTING -j a', '-A PREROUTING -j b', '-A a -j c', '-A b -j c'];
+    expect(sent([...rules, '-A c -p tcp -j DROP'])).toBe('dropped-by-rule');
+    expect(sent([...rules, '-A c -p udp -j DROP'])).toBe('eth2 10.0.0.10');
+  });
+
+  it('are nothing to a packet that does not meet them', () => {
+    expect(sent([':a -', '-A PREROUTING -p udp -j a', '-A a -j a'])).toBe('eth2 10.0.0.10');
+  });
+});
