@@ -9,6 +9,7 @@ import { linuxRouter } from '../../src/verification/linux-router.ts';
 import type { Router } from '../../src/verification/router.ts';
 import { trace, type TracedFrame, type TraceTotals } from '../../src/verification/trace.ts';
 import { captureBytes } from './capture.ts';
+import { datagramKey } from './oracle/fate.ts';
 import type { KernelAnswer, RecordedScenario, ScenarioFrame } from './scenario.ts';
 
 /** What the verifier says of a frame, as far as it is compared. */
@@ -106,6 +107,7 @@ export function judge(recorded: RecordedScenario, answers: readonly (VerifierAns
       ? kernel.errors?.includes('137/0') !== true || answer?.icmpRedirect === true
       : errorsAgree(answer, kernel, recorded, frame, redirected);
     if (errors && agrees(answer, kernel, recorded.frames[frame]!, recorded.dump)) return;
+    if (errors && waitsInVain(recorded, answers, frame)) return;
     const mark = kernel.mark === undefined ? '' : ` (mark ${kernel.mark})`;
     const redirect = answer?.icmpRedirect === true ? ' with ICMP 5' : '';
     disagreements.push({
@@ -191,6 +193,29 @@ function agrees(answer: VerifierAnswer | undefined, kernel: KernelAnswer, frame:
   const hasOptions = (bytes[IP]! & 15) > 5;
   if (hasOptions && answer.disposition === 'martian' && REFUSED_OPTIONS.test(kernel.fate)) return true;
   return FATES[answer.disposition]?.test(kernel.fate) ?? false;
+}
+
+/**
+ * Whether a fragment waited in the router itself for a later one that ended on its own way there, as a router does that puts nothing together
+ * in front of routing: the recorded fate is then that one's.
+ */
+function waitsInVain(
+  recorded: RecordedScenario,
+  answers: readonly (VerifierAnswer | undefined)[],
+  at: number,
+): boolean {
+  const answer = answers[at];
+  const datagram = datagramKey(recorded.frames[at]!);
+  if (answer?.disposition !== 'delivered' || datagram === undefined) return false;
+  const { fate } = recorded.answers[at]!;
+  return recorded.frames.some((frame, later) => {
+    if (later <= at || datagramKey(frame) !== datagram) return false;
+    const kernel = recorded.answers[later]!;
+    const other = answers[later];
+    // Put together in front of routing, all would be said to go one way.
+    if (kernel.fate !== fate || other === undefined || other.disposition === 'delivered') return false;
+    return other.disposition !== 'undetermined' && agrees(other, kernel, frame, recorded.dump);
+  });
 }
 
 /** Broken options, and source routes that the router does not follow. */

@@ -91,15 +91,18 @@ const isFragment = (bytes: Buffer): boolean => (bytes.readUInt16BE(IP + 6) & 0x3
 /** A second copy of a piece goes, the datagram stays. Ref: ip_fragment.c: ip_frag_queue() */
 const DUPLICATE = /^dropped DUP_FRAG/;
 
+/** Names the datagram that a frame is a fragment of; undefined where it is none. */
+export function datagramKey({ hex }: ScenarioFrame): string | undefined {
+  const bytes = Buffer.from(hex, 'hex');
+  if (!isFragment(bytes)) return undefined;
+  return [bytes.subarray(IP + 4, IP + 6), bytes.subarray(IP + 9, IP + 10), bytes.subarray(IP + 12, IP + 20)]
+    .map((part) => part.toString('hex'))
+    .join(' ');
+}
+
 /** Fragments that the kernel held have the fate of their datagram, which the frame shows that ended it. */
 export function withHeldFates(frames: readonly ScenarioFrame[], answers: readonly KernelAnswer[]): KernelAnswer[] {
-  const datagramOf = frames.map(({ hex }) => {
-    const bytes = Buffer.from(hex, 'hex');
-    if (!isFragment(bytes)) return undefined;
-    return [bytes.subarray(IP + 4, IP + 6), bytes.subarray(IP + 9, IP + 10), bytes.subarray(IP + 12, IP + 20)]
-      .map((part) => part.toString('hex'))
-      .join(' ');
-  });
+  const datagramOf = frames.map(datagramKey);
   return answers.map((answer, index) => {
     const datagram = datagramOf[index];
     if (datagram === undefined || answer.fate !== SILENTLY) return answer;
