@@ -5,6 +5,7 @@ import { decider, type Failure, proofOf } from '../verification/failures.ts';
 import type { JudgedConnection } from '../verification/judged.ts';
 import type { Defect } from '../verification/router.ts';
 import { isOnSpsSegment } from '../verification/senders.ts';
+import type { SessionSpec } from '../verification/session.ts';
 import type { Stray } from '../verification/side-traffic.ts';
 import type { Verification } from '../verification/verification.ts';
 
@@ -222,4 +223,43 @@ export function diagnoseDefect(failing: Case, kind: Defect['code'], code: string
     };
   }
   return undefined;
+}
+
+/**
+ * One session for each key, of the first connection that has it, with the connections whose sessions are like it. `concerns`: which
+ * connections count; `keyOf`: undefined for sessions that do not; `most`: keys beyond these are left out.
+ */
+export function sessionsByKey(
+  run: Verification,
+  concerns: (item: JudgedConnection) => boolean,
+  keyOf: (spec: SessionSpec) => string | undefined,
+  most: number,
+): Map<SessionSpec, number[]> {
+  const byKey = new Map<string, { spec: SessionSpec; connections: number[] }>();
+  // Of connections of one kind, the lists that they belong to.
+  const listsOf = new Map<object, readonly number[][]>();
+  for (const item of run.connections) {
+    if (!concerns(item)) continue;
+    const kind = run.sessionKindOf(item);
+    const lists = listsOf.get(kind);
+    if (lists !== undefined) {
+      for (const list of lists) list.push(item.connection.id);
+      continue;
+    }
+    const joined: number[][] = [];
+    listsOf.set(kind, joined);
+    for (const spec of run.sessionsOf(item)) {
+      const key = keyOf(spec);
+      if (key === undefined) continue;
+      let known = byKey.get(key);
+      if (known === undefined) {
+        if (byKey.size >= most) continue;
+        known = { spec, connections: [] };
+        byKey.set(key, known);
+      }
+      known.connections.push(item.connection.id);
+      joined.push(known.connections);
+    }
+  }
+  return new Map([...byKey.values()].map(({ spec, connections }) => [spec, connections]));
 }

@@ -2,7 +2,7 @@ import type { Step } from '../forwarding/walk.ts';
 import { ofFamily, type Remedy, type Router } from '../verification/router.ts';
 import { type Probe, runSession, type SessionSpec } from '../verification/session.ts';
 import type { Verification } from '../verification/verification.ts';
-import { type Detected, detected, type Finding, fromDiagnoses, whereOf } from './finding.ts';
+import { type Detected, detected, type Finding, fromDiagnoses, sessionsByKey, whereOf } from './finding.ts';
 
 type RuleStep = Extract<Step, { kind: 'rule' }>;
 
@@ -90,32 +90,13 @@ function silentLosses(run: Verification): Detected[] {
 }
 
 function kindsOf(run: Verification): Map<SessionSpec, number[]> {
-  const kinds = new Map<string, { spec: SessionSpec; connections: number[] }>();
-  // Of connections of one kind, the groups that they belong to.
-  const groupsOf = new Map<object, number[][]>();
-  for (const item of run.connections) {
-    if (item.leg === 'server') continue;
-    const sessionKind = run.sessionKindOf(item);
-    const groups = groupsOf.get(sessionKind);
-    if (groups !== undefined) {
-      for (const group of groups) group.push(item.connection.id);
-      continue;
-    }
-    const joined: number[][] = [];
-    groupsOf.set(sessionKind, joined);
-    for (const spec of run.sessionsOf(item)) {
-      const key = `${spec.client.family}/${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
-      let kind = kinds.get(key);
-      if (kind === undefined) {
-        if (kinds.size >= MOST_SESSIONS) continue;
-        kind = { spec, connections: [] };
-        kinds.set(key, kind);
-      }
-      kind.connections.push(item.connection.id);
-      joined.push(kind.connections);
-    }
-  }
-  return new Map([...kinds.values()].map(({ spec, connections }) => [spec, connections]));
+  return sessionsByKey(
+    run,
+    ({ leg }) => leg !== 'server',
+    (spec) =>
+      `${spec.client.family}/${spec.protocol}/${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`,
+    MOST_SESSIONS,
+  );
 }
 
 /** The first rule that applies to packets of the session only with the mask, or only without it. */

@@ -3,7 +3,7 @@ import type { JudgedConnection, JudgedWay } from '../verification/judged.ts';
 import { Hop } from '../verification/path-table.ts';
 import { type Probe, runSession } from '../verification/session.ts';
 import type { Verification } from '../verification/verification.ts';
-import { type Detected, detected, type Finding } from './finding.ts';
+import { type Detected, detected, type Finding, sessionsByKey } from './finding.ts';
 
 /** RV604. */
 export const directionsUseDifferentSps: Finding = {
@@ -103,34 +103,18 @@ const MOST_SESSIONS = 12;
 /** What a session of each kind would do: for captures that do not show the answers. */
 function synthesizedNodes(run: Verification): Detected[] {
   const found = new Map<string, { connections: number[]; apart: boolean }>();
-  const kinds = new Map<string, { probes: readonly Probe[]; connections: number[] }>();
-  // Of connections of one kind, the lists that they belong to.
-  const listsOf = new Map<object, readonly number[][]>();
-  for (const item of run.connections) {
-    if (item.connection.family !== 4) continue;
-    if (item.leg === 'server' || item.ways.some((way) => !way.path.toServer && way.fromSps === false)) continue;
-    const sessionKind = run.sessionKindOf(item);
-    const lists = listsOf.get(sessionKind);
-    if (lists !== undefined) {
-      for (const list of lists) list.push(item.connection.id);
-      continue;
-    }
-    const joined: number[][] = [];
-    listsOf.set(sessionKind, joined);
-    for (const spec of run.sessionsOf(item)) {
-      if (spec.spoofing === 'own') continue;
-      const key = `${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`;
-      let kind = kinds.get(key);
-      if (kind === undefined && kinds.size < MOST_SESSIONS) {
-        kind = { probes: runSession(run.router.forwarder(), spec), connections: [] };
-        kinds.set(key, kind);
-      }
-      if (kind === undefined) continue;
-      kind.connections.push(item.connection.id);
-      joined.push(kind.connections);
-    }
-  }
-  for (const { probes, connections } of kinds.values()) {
+  const kinds = sessionsByKey(
+    run,
+    ({ connection, leg, ways }) =>
+      connection.family === 4 && leg !== 'server' && !ways.some((way) => !way.path.toServer && way.fromSps === false),
+    (spec) =>
+      spec.spoofing === 'own'
+        ? undefined
+        : `${spec.serverPort}/${spec.clientInterface}/${spec.serverInterface}/${spec.spoofing}`,
+    MOST_SESSIONS,
+  );
+  for (const [spec, connections] of kinds) {
+    const probes = runSession(run.router.forwarder(), spec);
     const toSps = (role: Probe['role']) =>
       probes.find((probe) => probe.role === role && probe.key.hop === Hop.sps)?.key;
     const [request, answer] = [toSps('client-request'), toSps('server-reply')];

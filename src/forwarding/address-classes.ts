@@ -1,6 +1,5 @@
 import type { IpAddress, Words } from '../net/ip-address.ts';
-import type { IpPrefix } from '../net/prefix.ts';
-import { maskOfLength } from '../net/prefix.ts';
+import { type IpPrefix, maskOfLength } from '../net/prefix.ts';
 
 /** First addresses of ranges, sorted: numbers of IPv4 addresses, big integers of IPv6 ones. */
 type Bounds = readonly number[] | readonly bigint[];

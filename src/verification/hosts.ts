@@ -9,7 +9,7 @@ import { isOnSpsSegment } from './senders.ts';
 
 /** What the configuration and the intent say of an address. */
 export interface Host {
-  /** Below 2²⁶. Equal for hosts whose packets meet the same fate where they are alike otherwise. */
+  /** Equal for hosts whose packets meet the same fate where they are alike otherwise. */
   readonly number: number;
   /** No other host has the number. */
   readonly isOneOfAKind: boolean;
@@ -27,8 +27,8 @@ export interface Host {
 const MOST_HOSTS = 1 << 14;
 /** Hosts that get numbers of their own whatever their addresses are. */
 const MOST_OF_THEIR_KIND = 250;
-/** Hosts beyond these that the router may tell apart get numbers of their own from here on. */
-const FIRST_UNLIKE = 1 << 25;
+/** Hosts beyond these that the router may tell apart get numbers of their own from here on: above those of all classes. */
+const FIRST_UNLIKE = 2 ** 40;
 
 /** Addresses of connections, each looked up once: there are a million connections, and few hosts. */
 export class Hosts {
@@ -62,7 +62,7 @@ export class Hosts {
     const number = this.#made++;
     const kind = isSps || number < MOST_OF_THEIR_KIND ? -1 : this.#kindOf(address, isNearSps);
     return {
-      number: kind >= 0 ? kind : number < MOST_OF_THEIR_KIND ? number : FIRST_UNLIKE + (number % FIRST_UNLIKE),
+      number: kind >= 0 ? kind : number < MOST_OF_THEIR_KIND ? number : FIRST_UNLIKE + number,
       isOneOfAKind: kind < 0,
       address,
       isSps,
@@ -87,8 +87,7 @@ export class Hosts {
     if (classes === undefined || alike < 0) return -1;
     const ofMac = classes.asksForMacs ? classes.ofMac(this.#senders.macOf(address)) : 0;
     const kind = alike * classes.macCount + ofMac;
-    const number = MOST_OF_THEIR_KIND + 4 * kind + (address.family === 6 ? 2 : 0) + (isOnSpsSegment ? 1 : 0);
-    return number < FIRST_UNLIKE ? number : -1;
+    return MOST_OF_THEIR_KIND + 4 * kind + (address.family === 6 ? 2 : 0) + (isOnSpsSegment ? 1 : 0);
   }
 }
 

@@ -83,7 +83,7 @@ export class Synthesis {
   readonly #sessionNumbers = new Map<readonly Probe[], number>([[NO_SESSION, 0]]);
   readonly #judged = new Map<string, JudgedProbes>();
   /** By the numbers of client and server. */
-  readonly #kinds = new Map<number, Kind[]>();
+  readonly #kinds = new Map<string, Kind[]>();
   /** By number; 0 is no kind's. */
   readonly #kindList: (Kind | undefined)[] = [undefined];
 
@@ -292,7 +292,7 @@ export class Synthesis {
     const request = ofOthers(item, true)?.index ?? -1;
     const answer = ofOthers(item, false)?.index ?? -1;
     const unrelatedSequences = leg === 'both' && item.ways.some(escapesAsInvalid);
-    const key = client.number * 2 ** 26 + server.number;
+    const key = `${client.number} ${server.number}`;
     const areEqual = equalIpAddress(client.address, server.address);
     const kinds = this.#kinds.get(key) ?? [];
     const known = kinds.find(

@@ -63,14 +63,23 @@ export function bareFlagsScenario(): Scenario {
       }
     }
   }
+  return stateMarkingScenario('made', frames);
+}
+
+/** A router that marks packets by their state. */
+export function stateMarkingScenario(
+  profile: string,
+  frames: readonly ScenarioFrame[],
+  sysctls: Scenario['sysctls'] = {},
+): Scenario {
   return {
-    profile: 'made',
+    profile,
     interfaces: ['192.168.0.254/24', '172.16.0.254/24', '10.0.0.254/24', '198.51.100.2/30'].map((address, index) => ({
       name: `eth${index}`,
       mac: interfaceMac(index),
       addresses: [address],
     })),
-    sysctls: {},
+    sysctls,
     dropPolicies: [],
     rules: Object.entries(STATE_OF_MARK).map(([mark, state]) => ({
       variant: 'nft',

@@ -4,7 +4,8 @@ import { compare } from './compare.ts';
 import { type CorpusLine, SEGMENT_SEEDS, SEGMENTS, writeLines } from './corpus.ts';
 import { missingForOracle, Oracle } from './oracle/oracle.ts';
 import { storedOf } from './scenario.ts';
-import { connectionFrames, FIRST_PORT, segmentsScenario } from './segments.ts';
+import { stateMarkingScenario } from './bare-flags.ts';
+import { connectionFrames, FIRST_PORT } from './segments.ts';
 
 /** Connections of one scenario. */
 const MOST = 40;
@@ -31,7 +32,7 @@ async function main(): Promise<number> {
       const all = seeds[name] ?? [];
       for (let at = 0; at < all.length; at += MOST) {
         const frames = all.slice(at, at + MOST).flatMap((seed, index) => connectionFrames(FIRST_PORT + index, seed));
-        const recorded = await oracle.ask(segmentsScenario(frames, sysctls));
+        const recorded = await oracle.ask(stateMarkingScenario('segments', frames, sysctls));
         const comparison = await compare(recorded);
         disagreements += comparison.disagreements.length;
         lines.push({ title: `segments, ${name}, ${at}`, undetermined: [], ...storedOf(recorded) });

@@ -1,7 +1,6 @@
 /** TCP connections at the edges: each segment lies at, just inside or just outside a bound of what the ones before it allow. */
-import { frameHex, interfaceMac, packetBytes } from './frame.ts';
-import { STATE_OF_MARK } from './bare-flags.ts';
-import type { Scenario, ScenarioFrame } from './scenario.ts';
+import { frameHex, packetBytes } from './frame.ts';
+import type { ScenarioFrame } from './scenario.ts';
 
 const [FIN, SYN, RST, PSH, ACK] = [1, 2, 4, 8, 16];
 const CLIENT = '192.168.0.10';
@@ -155,27 +154,4 @@ export function connectionFrames(port: number, seed: number): ScenarioFrame[] {
     if (windowScale !== undefined) own.scale = Math.min(windowScale, 14);
   }
   return frames;
-}
-
-/** A router that marks packets by their state, and frames of connections one after the other. */
-export function segmentsScenario(frames: readonly ScenarioFrame[], sysctls: Scenario['sysctls']): Scenario {
-  return {
-    profile: 'segments',
-    interfaces: ['192.168.0.254/24', '172.16.0.254/24', '10.0.0.254/24', '198.51.100.2/30'].map((address, index) => ({
-      name: `eth${index}`,
-      mac: interfaceMac(index),
-      addresses: [address],
-    })),
-    sysctls,
-    dropPolicies: [],
-    rules: Object.entries(STATE_OF_MARK).map(([mark, state]) => ({
-      variant: 'nft',
-      table: 'mangle',
-      chain: 'PREROUTING',
-      text: `-m conntrack --ctstate ${state} -j MARK --set-mark ${mark}`,
-    })),
-    sets: [],
-    commands: ['rule add pref 7 to 7.7.7.7 lookup main'],
-    frames,
-  };
 }
